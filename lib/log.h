@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: ISC */
+/* Diagnostics on standard error: "prog: level: text", one line each. */
+#ifndef NATKIT_LOG_H
+#define NATKIT_LOG_H
+
+/* What is written: -1 (-q) fatal only, 0 warnings, 1 (-v) info, 2 (-vv) debug */
+void log_init(const char *prog, int verbosity);
+void log_more(void);  /* one -v */
+void log_quiet(void); /* -q */
+const char *log_prog(void);
+
+/* log_warn and fatal append ": strerror(errno)"; the x forms do not.
+ * Control and non-ASCII bytes of the expanded text are written as \xNN. */
+void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_warnx(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* End the program with an exit code of exitcode.h: at start-up only. */
+__attribute__((noreturn, format(printf, 2, 3))) void fatal(int code,
+    const char *fmt, ...);
+__attribute__((noreturn, format(printf, 2, 3))) void fatalx(int code,
+    const char *fmt, ...);
+
+#endif
