@@ -11,7 +11,11 @@
 /* Room for "[v6 address]:65535" and a NUL. */
 #define ADDR_STRLEN 64
 
-enum addr_family { ADDR_NONE = 0, ADDR_V4 = 4, ADDR_V6 = 6 };
+enum addr_family {
+	ADDR_NONE = 0,
+	ADDR_V4 = 4,
+	ADDR_V6 = 6
+};
 
 struct addr {
 	uint8_t family; /* enum addr_family */

@@ -18,8 +18,8 @@ struct control_conn;
 /* command is the first word of the line, args the rest (or ""). The handler
  * writes records with control_put and ends with control_end, unless it calls
  * control_watch. */
-typedef void control_fn(void *arg, struct control_conn *c,
-    const char *command, const char *args);
+typedef void control_fn(
+    void *arg, struct control_conn *c, const char *command, const char *args);
 
 /* Replaces a stale socket at path (one that nobody listens on). Peers with
  * another uid than root or the caller's are refused (SO_PEERCRED).

@@ -22,12 +22,12 @@ bool key_equal(const uint8_t a[KEY_LEN], const uint8_t b[KEY_LEN]);
  * into out, which should be sodium_malloc'ed, and its public half into pub.
  * Returns 0; -errno of open or read; -EBADMSG when it is not one key. *loose
  * is set when group or others may read the file (a caller warns). */
-int key_load(uint8_t out[KEY_LEN], uint8_t pub[KEY_LEN], const char *path,
-    bool *loose);
+int key_load(
+    uint8_t out[KEY_LEN], uint8_t pub[KEY_LEN], const char *path, bool *loose);
 
 /* Splits "KEY@host:port" in place; "[v6]:port" too. Returns 0, -EBADMSG, or
  * -EINVAL for a low-order key. *host points into text, without brackets. */
-int key_parse_server(char *text, uint8_t key[KEY_LEN], char **host,
-    char **port);
+int key_parse_server(
+    char *text, uint8_t key[KEY_LEN], char **host, char **port);
 
 #endif

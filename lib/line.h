@@ -21,8 +21,8 @@ struct line {
 typedef void line_fn(void *arg, const char *line, size_t len);
 
 void line_init(struct line *l);
-void line_feed(struct line *l, const void *data, size_t len, line_fn *fn,
-    void *arg);
+void line_feed(
+    struct line *l, const void *data, size_t len, line_fn *fn, void *arg);
 /* At end of file: a last line without a newline counts too. */
 void line_end(struct line *l, line_fn *fn, void *arg);
 /* Reads what is there from a non-blocking fd and feeds it. Returns 1 when

@@ -24,13 +24,13 @@ void loop_free(struct loop *l);
 int loop_run(struct loop *l);
 void loop_end(struct loop *l, int code);
 /* A new event, or exit 111. events is EV_READ|EV_PERSIST, 0 for a timer... */
-struct event *loop_event(struct loop *l, int fd, short events,
-    event_callback_fn cb, void *arg);
+struct event *loop_event(
+    struct loop *l, int fd, short events, event_callback_fn cb, void *arg);
 /* Arms a timer event for an absolute time on the monotonic clock. */
 void loop_at(struct event *timer, uint64_t at_ms);
 
-uint64_t now_ms(void); /* monotonic */
-uint64_t now_us(void); /* monotonic */
+uint64_t now_ms(void);	/* monotonic */
+uint64_t now_us(void);	/* monotonic */
 uint64_t wall_ns(void); /* since 1970 */
 
 #endif

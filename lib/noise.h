@@ -22,10 +22,10 @@ struct noise {
 	uint8_t ck[NOISE_HASH_LEN];
 	uint8_t k[32];
 	uint64_t n;
-	uint8_t e[KEY_LEN], e_pub[KEY_LEN];   /* own ephemeral */
-	uint8_t re[KEY_LEN];		      /* theirs */
-	uint8_t s[KEY_LEN], s_pub[KEY_LEN];   /* own static */
-	uint8_t rs[KEY_LEN];		      /* their static, public */
+	uint8_t e[KEY_LEN], e_pub[KEY_LEN]; /* own ephemeral */
+	uint8_t re[KEY_LEN];		    /* theirs */
+	uint8_t s[KEY_LEN], s_pub[KEY_LEN]; /* own static */
+	uint8_t rs[KEY_LEN];		    /* their static, public */
 	int initiator;
 	int step;
 };
@@ -45,16 +45,16 @@ void noise_init_responder(struct noise *n, const uint8_t s[KEY_LEN],
 
 /* Message 1, initiator to responder. out has NOISE_MSG1_LEN + len bytes.
  * Returns the length, or -EINVAL on a low-order point. */
-int noise_write1(struct noise *n, const void *payload, size_t len,
-    uint8_t *out, size_t cap);
+int noise_write1(
+    struct noise *n, const void *payload, size_t len, uint8_t *out, size_t cap);
 /* Sets n->rs to the initiator's proven static key. payload has
  * len - NOISE_MSG1_LEN bytes. Returns that length, -EBADMSG when it does not
  * decrypt or is too short, -EINVAL on a low-order point. */
 int noise_read1(struct noise *n, const uint8_t *msg, size_t len,
     uint8_t *payload, size_t cap);
 /* Message 2, and the transport keys of this side. */
-int noise_write2(struct noise *n, const void *payload, size_t len,
-    uint8_t *out, size_t cap, struct noise_keys *keys);
+int noise_write2(struct noise *n, const void *payload, size_t len, uint8_t *out,
+    size_t cap, struct noise_keys *keys);
 /* On failure nothing of n changes: a forged message 2 does no harm. */
 int noise_read2(struct noise *n, const uint8_t *msg, size_t len,
     uint8_t *payload, size_t cap, struct noise_keys *keys);

@@ -73,7 +73,7 @@ int port_connect(struct port **out, const char *path);
 int port_bind(struct port **out, uint16_t port);
 void port_free(struct port *p);
 
-uint16_t port_number(const struct port *p); /* the local UDP port */
+uint16_t port_number(const struct port *p);		/* the local UDP port */
 bool port_has_family(const struct port *p, int family); /* 4 or 6 */
 /* Descriptors to watch for reading: fills up to 2, returns how many. */
 int port_fds(const struct port *p, int fds[2]);

@@ -27,8 +27,8 @@ void record_put_u64(struct record *r, const char *key, uint64_t value);
 void record_put_i64(struct record *r, const char *key, int64_t value);
 /* ADDR_NONE adds nothing. */
 void record_put_addr(struct record *r, const char *key, const struct addr *a);
-void record_put_key(struct record *r, const char *key,
-    const uint8_t value[KEY_LEN]);
+void record_put_key(
+    struct record *r, const char *key, const uint8_t value[KEY_LEN]);
 
 /* Writes the record and a newline, as text or (json) as a JSON object
  * {"type":"...","key":"value",...}: values that are whole decimal numbers are
@@ -52,11 +52,10 @@ int record_parse(struct record_view *out, const char *line, size_t len);
 const char *record_get(const struct record_view *r, const char *key);
 bool record_is(const struct record_view *r, const char *type);
 /* These return 0, -ENOENT when absent, -EBADMSG when malformed. */
-int record_get_u64(const struct record_view *r, const char *key,
-    uint64_t *out);
-int record_get_addr(const struct record_view *r, const char *key,
-    struct addr *out);
-int record_get_key(const struct record_view *r, const char *key,
-    uint8_t out[KEY_LEN]);
+int record_get_u64(const struct record_view *r, const char *key, uint64_t *out);
+int record_get_addr(
+    const struct record_view *r, const char *key, struct addr *out);
+int record_get_key(
+    const struct record_view *r, const char *key, uint8_t out[KEY_LEN]);
 
 #endif

@@ -19,8 +19,8 @@
 int seal_keys(uint8_t send[32], uint8_t recv[32], const uint8_t own[KEY_LEN],
     const uint8_t own_pub[KEY_LEN], const uint8_t peer[KEY_LEN]);
 /* out has len + SEAL_OVERHEAD bytes; returns that length. */
-size_t seal_box(const uint8_t key[32], const void *plain, size_t len,
-    uint8_t *out);
+size_t seal_box(
+    const uint8_t key[32], const void *plain, size_t len, uint8_t *out);
 /* out has len - SEAL_OVERHEAD bytes. Returns that length or -EBADMSG. */
 int seal_unbox(const uint8_t key[32], const uint8_t *box, size_t len,
     uint8_t *out, size_t cap);

@@ -31,9 +31,9 @@ enum stun_class {
 };
 
 enum stun_method {
-	STUN_BINDING = 0x001,	  /* RFC 8489 section 18.2 */
-	NATKIT_HELLO = 0x0e1,	  /* rendezvous: Noise handshake */
-	NATKIT_SESSION = 0x0e2,	  /* rendezvous: Noise transport */
+	STUN_BINDING = 0x001,	/* RFC 8489 section 18.2 */
+	NATKIT_HELLO = 0x0e1,	/* rendezvous: Noise handshake */
+	NATKIT_SESSION = 0x0e2, /* rendezvous: Noise transport */
 };
 
 enum stun_attr_type {
@@ -46,8 +46,8 @@ enum stun_attr_type {
 	STUN_NONCE = 0x0015,
 	STUN_MESSAGE_INTEGRITY_SHA256 = 0x001c,
 	STUN_XOR_MAPPED_ADDRESS = 0x0020,
-	STUN_PRIORITY = 0x0024,	     /* RFC 8445 section 16.1 */
-	STUN_USE_CANDIDATE = 0x0025, /* RFC 8445 section 16.1 */
+	STUN_PRIORITY = 0x0024,		      /* RFC 8445 section 16.1 */
+	STUN_USE_CANDIDATE = 0x0025,	      /* RFC 8445 section 16.1 */
 	STUN_XOR_MAPPED_ADDRESS_OLD = 0x8020, /* drafts before RFC 5389 */
 	STUN_SOFTWARE = 0x8022,
 	STUN_FINGERPRINT = 0x8028,
@@ -81,12 +81,12 @@ enum stun_attr_type {
 };
 
 struct stun_msg {
-	uint16_t method;	/* enum stun_method, or one unknown to us */
+	uint16_t method; /* enum stun_method, or one unknown to us */
 	enum stun_class class;
-	const uint8_t *tid;	/* STUN_TID_LEN bytes */
-	const uint8_t *raw;	/* the whole message, header included */
+	const uint8_t *tid; /* STUN_TID_LEN bytes */
+	const uint8_t *raw; /* the whole message, header included */
 	size_t len;
-	bool fingerprint;	/* a FINGERPRINT was there, and right */
+	bool fingerprint; /* a FINGERPRINT was there, and right */
 };
 
 struct stun_attr {
@@ -114,14 +114,14 @@ int stun_attr_next(struct cursor *c, struct stun_attr *out);
 int stun_find(const struct stun_msg *m, uint16_t type, struct stun_attr *out);
 /* The first unknown comprehension-required (< 0x8000) attribute type that is
  * not in known[0..n), or 0. */
-uint16_t stun_unknown(const struct stun_msg *m, const uint16_t *known,
-    size_t n);
+uint16_t stun_unknown(
+    const struct stun_msg *m, const uint16_t *known, size_t n);
 
 /* Address attributes (RFC 8489 section 14.1, 14.2); tid is needed for XOR of
  * IPv6. 4-in-6 is unmapped. Returns 0, -EBADMSG, -EPROTONOSUPPORT. */
 int stun_get_addr(const struct stun_attr *a, struct addr *out);
-int stun_get_xor_addr(const struct stun_attr *a, const uint8_t *tid,
-    struct addr *out);
+int stun_get_xor_addr(
+    const struct stun_attr *a, const uint8_t *tid, struct addr *out);
 /* The reflexive address of a Binding success: XOR-MAPPED-ADDRESS, or the old
  * 0x8020, or MAPPED-ADDRESS. Returns 0, -ENOENT, -EBADMSG. */
 int stun_get_mapped(const struct stun_msg *m, struct addr *out);
@@ -131,10 +131,10 @@ int stun_get_error(const struct stun_msg *m);
 /* Integrity over all before the attribute (sections 14.5, 14.6), constant
  * time. SHA-256 may be truncated to 16..32 bytes in steps of 4. Returns 0,
  * -ENOENT when absent, -EACCES when wrong. */
-int stun_check_integrity_sha256(const struct stun_msg *m, const void *key,
-    size_t key_len);
-int stun_check_integrity(const struct stun_msg *m, const void *key,
-    size_t key_len);
+int stun_check_integrity_sha256(
+    const struct stun_msg *m, const void *key, size_t key_len);
+int stun_check_integrity(
+    const struct stun_msg *m, const void *key, size_t key_len);
 
 /* Builder. All puts after an overflow do nothing; the end call reports it. */
 struct stun_buf {
@@ -148,20 +148,18 @@ struct stun_buf {
 void stun_begin(struct stun_buf *b, void *data, size_t cap, uint16_t method,
     enum stun_class class, const uint8_t tid[STUN_TID_LEN]);
 void stun_begin_list(struct stun_buf *b, void *data, size_t cap);
-void stun_put(struct stun_buf *b, uint16_t type, const void *value,
-    size_t len);
+void stun_put(struct stun_buf *b, uint16_t type, const void *value, size_t len);
 /* Reserves len bytes of value (zeroed) to be filled in place; NULL on
  * overflow. */
 uint8_t *stun_put_space(struct stun_buf *b, uint16_t type, size_t len);
 void stun_put_u32(struct stun_buf *b, uint16_t type, uint32_t v);
 void stun_put_u64(struct stun_buf *b, uint16_t type, uint64_t v);
 void stun_put_addr(struct stun_buf *b, uint16_t type, const struct addr *a);
-void stun_put_xor_addr(struct stun_buf *b, uint16_t type,
-    const struct addr *a);
+void stun_put_xor_addr(struct stun_buf *b, uint16_t type, const struct addr *a);
 /* code 300..699; reason may be NULL */
 void stun_put_error(struct stun_buf *b, int code, const char *reason);
-void stun_put_integrity_sha256(struct stun_buf *b, const void *key,
-    size_t key_len);
+void stun_put_integrity_sha256(
+    struct stun_buf *b, const void *key, size_t key_len);
 void stun_put_integrity(struct stun_buf *b, const void *key, size_t key_len);
 /* Returns the total length, or -ENOBUFS. With fingerprint, appends it. */
 int stun_end(struct stun_buf *b, bool fingerprint);

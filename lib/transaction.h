@@ -30,9 +30,8 @@ struct transaction {
 
 /* A fresh transaction id; the first step gives TRANSACTION_SEND. rto_ms is
  * TRANSACTION_RTO_MS, or less when the round trip is known. */
-void transaction_start(struct transaction *t, uint64_t now_ms,
-    uint32_t rto_ms);
-enum transaction_action transaction_step(struct transaction *t,
-    uint64_t now_ms);
+void transaction_start(struct transaction *t, uint64_t now_ms, uint32_t rto_ms);
+enum transaction_action transaction_step(
+    struct transaction *t, uint64_t now_ms);
 
 #endif
