@@ -77,13 +77,135 @@ $(BUILD)/tools/%: $(BUILD)/obj/tests/tools/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
-# Fuzzers: their own objects, made by clang with libFuzzer's coverage.
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(NOUN_SRC)
+# Fuzzers: objects of their own, with libFuzzer's coverage.
+FUZZ_FLAGS = -std=c11 -D_GNU_SOURCE -g -O1 -MMD -MP -Ilib -Istun -Irendezvous \
+	-Ipunch $(PKG_CFLAGS) -fno-sanitize-recover=all
+FUZZ_OBJ := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(NOUN_SRC))
+
+$(BUILD)/fuzz/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(FUZZ_CC) -std=c11 -D_GNU_SOURCE -g -O1 -Ilib -Istun -Irendezvous \
-		-Ipunch $(PKG_CFLAGS) -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=all -o $@ $< $(NOUN_SRC) $(PKG_LIBS)
+	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined \
+		-c -o $@ $<
+
+$(BUILD)/fuzz/libnatkit.a: $(FUZZ_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(BUILD)/fuzz/libnatkit.a
+	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined \
+		-o $@ $< $(BUILD)/fuzz/libnatkit.a $(PKG_LIBS)
 
 tests: programs $(UNIT) $(TOOLS)
 
--include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+deps:
+	@.ci/deps build
+
+demo:
+	@.ci/deps build demo
+	@$(MAKE) --no-print-directory -s programs
+	@NATKIT_BUILD=$(BUILD) sh lab/demo.sh
+
+# Each layer prints prove's summary; `make check` is the three in a row.
+check:
+	@.ci/deps build demo check
+	@$(MAKE) --no-print-directory tests
+	@$(MAKE) --no-print-directory unit e2e lab
+
+TEST_ENV = LC_ALL=C NATKIT_BUILD=$(abspath $(BUILD)) \
+	CMOCKA_MESSAGE_OUTPUT=TAP
+
+unit: tests
+	@echo '== unit'
+	@$(TEST_ENV) prove -j 2 -e '' $(UNIT)
+
+e2e: tests
+	@echo '== end to end'
+	@$(TEST_ENV) prove -j 2 -e 'bats --tap' $(sort $(wildcard tests/e2e/*.bats))
+
+lab: tests
+	@echo '== lab: real NATs, real WireGuard'
+	@$(TEST_ENV) prove -e 'bats --tap' $(sort $(wildcard tests/lab/*.bats))
+
+# What takes longer than a coffee.
+soak: tests
+	@echo '== soak'
+	@$(TEST_ENV) NATKIT_SOAK=1 prove -v -e 'bats --tap' \
+		$(sort $(wildcard tests/soak/*.bats))
+
+# Unit and end-to-end tests again, under AddressSanitizer and UBSan.
+asan:
+	@.ci/deps build demo check
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan HARDEN= HARDEN_LD= \
+		CFLAGS='-O1 -g -fno-omit-frame-pointer \
+		-fsanitize=address,undefined -fno-sanitize-recover=all' \
+		LDFLAGS='-fsanitize=address,undefined' tests unit e2e
+
+fuzz:
+	@.ci/deps build fuzz
+	@$(MAKE) --no-print-directory $(FUZZ)
+	@for f in $(notdir $(FUZZ)); do \
+		mkdir -p $(BUILD)/fuzz/corpus/$$f; \
+		printf 'fuzz: %s for %s s: ' $$f $(FUZZ_SECONDS); \
+		$(BUILD)/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) \
+			-artifact_prefix=$(BUILD)/fuzz/ -max_len=4096 \
+			-print_final_stats=1 \
+			$(BUILD)/fuzz/corpus/$$f tests/fuzz/corpus/$$f \
+			>$(BUILD)/fuzz/$$f.log 2>&1 || \
+			{ tail -n 40 $(BUILD)/fuzz/$$f.log; exit 1; }; \
+		sed -n 's/^stat::number_of_executed_units: */executed /p' \
+			$(BUILD)/fuzz/$$f.log; \
+	done
+
+lint:
+	@.ci/deps build check lint
+	clang-format --dry-run -Werror $(C_FILES)
+	clang-tidy --quiet $(filter %.c,$(C_FILES)) -- -std=c11 -D_GNU_SOURCE \
+		-Ilib -Istun -Irendezvous -Ipunch -Itests $(PKG_CFLAGS)
+	shellcheck -x $(SH_FILES)
+	mandoc -T lint -W warning $(PAGES)
+	@echo 'lint: clean'
+
+C_FILES = $(wildcard $(foreach d,lib $(FAMILIES) tests/unit tests/fuzz \
+	tests/bench tests/tools,$(d)/*.[ch]))
+SH_FILES = $(SCRIPTS) $(wildcard bin/*.sh lab/*.sh tests/*/*.bash) .ci/run \
+	.ci/deps
+
+format:
+	clang-format -i $(C_FILES)
+
+bench:
+	@.ci/deps build demo check
+	@$(MAKE) --no-print-directory programs $(BENCH)
+	@for b in $(BENCH); do $(TEST_ENV) $$b || exit 1; done
+
+install: programs
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(PROGRAMS) $(SCRIPTS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 bin/natkit-records.sh $(DESTDIR)$(PREFIX)/bin
+	for p in $(PAGES); do d=$(DESTDIR)$(PREFIX)/share/man/man$${p##*.}; \
+		install -d $$d && install -m 644 $$p $$d; done
+
+uninstall:
+	cd $(DESTDIR)$(PREFIX)/bin && rm -f natkit-records.sh \
+		$(notdir $(PROGRAMS) $(SCRIPTS))
+	for p in $(notdir $(PAGES)); do \
+		rm -f $(DESTDIR)$(PREFIX)/share/man/man$${p##*.}/$$p; done
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@echo 'make            build the programs (installs missing packages)'
+	@echo 'make demo       two WireGuard hosts behind NATs connect; needs root'
+	@echo 'make check      unit, end-to-end and lab tests; needs root'
+	@echo 'make unit | e2e | lab      one layer of them'
+	@echo 'make soak       the long tests'
+	@echo 'make asan       unit and end-to-end tests under ASan and UBSan'
+	@echo 'make fuzz       every fuzzer for FUZZ_SECONDS=20 each'
+	@echo 'make lint       clang-format, clang-tidy, shellcheck, mandoc'
+	@echo 'make bench      the figures of the README'
+	@echo 'make format     clang-format over the tree'
+	@echo 'make install    to PREFIX=/usr/local; make uninstall'
+	@echo 'make clean      removes BUILD=build'
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
