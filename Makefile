@@ -44,7 +44,9 @@ TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(TOOL_SRC))
 .PHONY: all deps demo check unit e2e lab asan lint fuzz bench soak format \
 	programs tests install uninstall clean help
 
-all: deps programs
+all:
+	@.ci/deps build
+	@$(MAKE) --no-print-directory programs
 
 programs: $(PROGRAMS)
 
