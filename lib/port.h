@@ -91,5 +91,8 @@ int port_recv(struct port *p, struct port_msg *out, uint8_t buf[PORT_MAX]);
 /* The source address that the system's routing picks for a destination, with
  * fwmark (0 none); port of *out is not set. Returns 0 or -errno. */
 int port_source(struct addr *out, const struct addr *remote, uint32_t fwmark);
+/* The same by a UDP socket of the right family that the caller keeps for it
+ * (setting a mark needs a capability that it may have dropped since). */
+int port_source_with(int fd, struct addr *out, const struct addr *remote);
 
 #endif
