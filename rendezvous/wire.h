@@ -58,11 +58,17 @@ struct wire_welcome {
  * look at out->status; s is set only for WIRE_OK), or -EBADMSG. */
 int wire_hello_finish(struct noise *n, const struct stun_msg *m,
     struct wire_welcome *out, struct session *s);
-/* Server: the 438 challenge; client: its NONCE. */
+/* Server: the 438 challenge. */
 int wire_challenge(const uint8_t tid[STUN_TID_LEN], const uint8_t *nonce,
     size_t nonce_len, uint8_t *out, size_t cap);
+/* Client: the NONCE of a 438 challenge. Returns 0, or -EBADMSG for any other
+ * message. */
+int wire_challenge_read(
+    const struct stun_msg *m, uint8_t nonce[WIRE_NONCE_MAX], size_t *len);
 
-/* SESSION messages. plain is an attribute list. Returns length or -ENOBUFS. */
+/* SESSION messages. plain is an attribute list. A retransmission is sealed
+ * again (a new counter) under the same transaction id; requests carry PADDING,
+ * so that no answer is longer. Returns length or -ENOBUFS. */
 int wire_seal(struct session *s, enum stun_class class,
     const uint8_t tid[STUN_TID_LEN], const uint8_t *plain, size_t len,
     uint8_t *out, size_t cap);
