@@ -376,7 +376,7 @@ json(struct out *o, const struct record *r)
 	rc = record_parse(&v, r->text, r->len);
 	if (rc != 0)
 		return rc;
-	out_str(o, "{\"type\":");
+	out_str(o, "{\"record\":");
 	json_string(o, v.type);
 	for (i = 0; i < v.n; i++) {
 		out_str(o, ",");
