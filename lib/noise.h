@@ -44,12 +44,15 @@ void noise_init_responder(struct noise *n, const uint8_t s[KEY_LEN],
     const uint8_t s_pub[KEY_LEN], const void *prologue, size_t prologue_len);
 
 /* Message 1, initiator to responder. out has NOISE_MSG1_LEN + len bytes.
- * Returns the length, or -EINVAL on a low-order point. */
+ * Returns the length, -EINVAL on a low-order point (and, from all four, on a
+ * call out of turn), or -ENOBUFS (both writes) when cap is too small. After an
+ * error nothing of n has changed. */
 int noise_write1(
     struct noise *n, const void *payload, size_t len, uint8_t *out, size_t cap);
 /* Sets n->rs to the initiator's proven static key. payload has
  * len - NOISE_MSG1_LEN bytes. Returns that length, -EBADMSG when it does not
- * decrypt or is too short, -EINVAL on a low-order point. */
+ * decrypt or its length is not right for it or for cap, -EINVAL on a low-order
+ * point. */
 int noise_read1(struct noise *n, const uint8_t *msg, size_t len,
     uint8_t *payload, size_t cap);
 /* Message 2, and the transport keys of this side. */

@@ -31,9 +31,10 @@ void record_put_key(
     struct record *r, const char *key, const uint8_t value[KEY_LEN]);
 
 /* Writes the record and a newline, as text or (json) as a JSON object
- * {"record":"...","key":"value",...}, since "type" is a key of some records:
- * values that are whole decimal numbers are JSON numbers. One write(2). Returns 0, -EMSGSIZE when it did not fit (and
- * nothing is written), or -errno of write: -EPIPE means nobody reads. */
+ * {"record":"...","key":"value",...} ("type" is a key of some records): values
+ * that are whole decimal numbers are JSON numbers. One write(2). Returns 0,
+ * -EMSGSIZE when it did not fit (and nothing is written), -EBADMSG when it is
+ * no record, or -errno of write: -EPIPE means nobody reads. */
 int record_write(const struct record *r, int fd, bool json);
 
 /* A parsed line. Strings point into the storage of this struct. */

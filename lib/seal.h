@@ -14,8 +14,8 @@
 
 #define SEAL_OVERHEAD (24 + 16) /* nonce, tag; bytes */
 
-/* Both give 0, or -EINVAL for a low-order key. seal_key_send and
- * seal_key_recv make the 32-byte keys once per peer. */
+/* Makes the keys of both directions, once per peer. Returns 0, or -EINVAL for
+ * a low-order key or the own one. */
 int seal_keys(uint8_t send[32], uint8_t recv[32], const uint8_t own[KEY_LEN],
     const uint8_t own_pub[KEY_LEN], const uint8_t peer[KEY_LEN]);
 /* out has len + SEAL_OVERHEAD bytes; returns that length. */
