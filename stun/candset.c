@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Candidates (RFC 8445 sections 5.1.1 to 5.1.3). */
-#include "candidate.h"
+#include "candset.h"
 
 #include <errno.h>
 
@@ -10,22 +10,22 @@
 #define COMPONENT 1
 
 const char *
-candidate_type_name(enum candidate_type type)
+candset_type_name(enum candset_type type)
 {
-	return type == CANDIDATE_HOST ? "host" : "srflx";
+	return type == CANDSET_HOST ? "host" : "srflx";
 }
 
 uint32_t
-candidate_priority(enum candidate_type type, uint16_t local)
+candset_priority(enum candset_type type, uint16_t local)
 {
 	uint32_t preference =
-	    type == CANDIDATE_HOST ? PREFERENCE_HOST : PREFERENCE_SRFLX;
+	    type == CANDSET_HOST ? PREFERENCE_HOST : PREFERENCE_SRFLX;
 
 	return preference << 24 | (uint32_t)local << 8 | (256 - COMPONENT);
 }
 
 static size_t
-count(const struct candidate_set *set, enum candidate_type type, uint8_t family)
+count(const struct candset *set, enum candset_type type, uint8_t family)
 {
 	size_t n = 0;
 
@@ -37,15 +37,15 @@ count(const struct candidate_set *set, enum candidate_type type, uint8_t family)
 }
 
 static bool
-redundant(const struct candidate_set *set, enum candidate_type type,
+redundant(const struct candset *set, enum candset_type type,
     const struct addr *endpoint, const struct addr *base)
 {
 	for (size_t i = 0; i < set->n; i++) {
-		const struct candidate *c = &set->list[i];
+		const struct candset_entry *c = &set->list[i];
 
 		if (!addr_equal(&c->endpoint, endpoint))
 			continue;
-		if (c->type == CANDIDATE_HOST ||
+		if (c->type == CANDSET_HOST ||
 		    (c->type == type && addr_equal(&c->base, base)))
 			return true;
 	}
@@ -53,7 +53,7 @@ redundant(const struct candidate_set *set, enum candidate_type type,
 }
 
 int
-candidate_add(struct candidate_set *set, enum candidate_type type,
+candset_add(struct candset *set, enum candset_type type,
     const struct addr *endpoint, const struct addr *base,
     const struct addr *server)
 {
@@ -62,24 +62,24 @@ candidate_add(struct candidate_set *set, enum candidate_type type,
 
 	if (redundant(set, type, endpoint, base))
 		return -EEXIST;
-	if (set->n == CANDIDATE_MAX ||
-	    (type == CANDIDATE_HOST && before == CANDIDATE_HOSTS))
+	if (set->n == CANDSET_MAX ||
+	    (type == CANDSET_HOST && before == CANDSET_HOSTS))
 		return -ENOSPC;
 	set->list[set->n++] = (struct candidate){
 	    .type = type,
 	    .endpoint = *endpoint,
 	    .base = *base,
 	    .server = server != NULL ? *server : (struct addr){0},
-	    .priority = candidate_priority(type, (uint16_t)(local - before)),
+	    .priority = candset_priority(type, (uint16_t)(local - before)),
 	};
 	return 0;
 }
 
 static bool
-has(const struct candidate_set *set, const struct candidate *c)
+has(const struct candset *set, const struct candset_entry *c)
 {
 	for (size_t i = 0; i < set->n; i++) {
-		const struct candidate *o = &set->list[i];
+		const struct candset_entry *o = &set->list[i];
 
 		if (o->type == c->type &&
 		    addr_equal(&o->endpoint, &c->endpoint) &&
@@ -89,10 +89,9 @@ has(const struct candidate_set *set, const struct candidate *c)
 	return false;
 }
 
-/* candidate_add keeps doubles out, so one direction is enough. */
+/* candset_add keeps doubles out, so one direction is enough. */
 bool
-candidate_set_equal(
-    const struct candidate_set *a, const struct candidate_set *b)
+candset_equal(const struct candset *a, const struct candset *b)
 {
 	if (a->n != b->n)
 		return false;

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: ISC */
+/* The commands of nat-stun, one file each. argv[0] is the command's name, the
+ * return value the exit code. */
+#ifndef NATKIT_STUN_COMMAND_H
+#define NATKIT_STUN_COMMAND_H
+
+int stun_command_mapped(int argc, char *argv[]);
+int stun_command_gather(int argc, char *argv[]);
+
+#endif
