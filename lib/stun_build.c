@@ -143,7 +143,8 @@ stun_put_error(struct stun_buf *b, int code, const char *reason)
 		return;
 	p[2] = (uint8_t)(code / 100);
 	p[3] = (uint8_t)(code % 100);
-	if (len > 0)
+	if (len > 0) /* on the wire it has no NUL */
+		/* NOLINTNEXTLINE(bugprone-not-null-terminated-result) */
 		memcpy(p + 4, reason, len);
 }
 
