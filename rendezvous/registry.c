@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: ISC */
+/* Who is registered, and whom each client wants to meet, in fixed memory. */
+#include "registry.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WANTS_PER_CLIENT 4 /* of the pool, on average */
+
+/* An address with clients at it. Two addresses whose 64-bit hashes under a
+ * secret are the same count as one. */
+struct place {
+	uint64_t hash;
+	uint32_t count; /* of clients */
+	uint32_t wants; /* of theirs */
+	uint32_t next;
+};
+
+/* Zeroed memory that is really there, or NULL. */
+static void *
+table(struct registry *r, size_t n, size_t size)
+{
+	void *p = calloc(n, size);
+
+	if (p == NULL)
+		return NULL;
+	for (size_t i = 0; i < n * size; i += 4096)
+		((volatile uint8_t *)p)[i] = 0;
+	r->memory += n * size;
+	return p;
+}
+
+static uint32_t *
+heads(struct registry *r)
+{
+	uint32_t *p = table(r, (size_t)r->mask + 1, sizeof(*p));
+
+	if (p != NULL)
+		memset(p, 0xff, ((size_t)r->mask + 1) * sizeof(*p));
+	return p;
+}
+
+static void
+chain_free_lists(struct registry *r)
+{
+	for (uint32_t i = 0; i < r->max; i++) {
+		bool last = i + 1 == r->max;
+
+		r->clients[i].id_next = last ? REGISTRY_NONE : i + 1;
+		r->places[i].next = last ? REGISTRY_NONE : i + 1;
+	}
+	for (uint32_t i = 0; i < r->edges_max; i++)
+		r->edges[i].next =
+		    i + 1 == r->edges_max ? REGISTRY_NONE : i + 1;
+}
+
+int
+registry_init(struct registry *r, uint32_t max, uint32_t per_address)
+{
+	memset(r, 0, sizeof(*r));
+	if (max == 0 || max > REGISTRY_CLIENTS_MAX)
+		return -EINVAL;
+	r->max = max;
+	r->edges_max = max * WANTS_PER_CLIENT;
+	r->per_address = per_address;
+	r->wants_per_address = per_address * WANTS_PER_CLIENT;
+	if (r->wants_per_address < REGISTRY_WANTS)
+		r->wants_per_address = REGISTRY_WANTS;
+	r->oldest = r->newest = REGISTRY_NONE;
+	for (r->mask = 1; r->mask < max; r->mask = r->mask * 2 + 1)
+		;
+	randombytes_buf(r->secret, sizeof(r->secret));
+	r->clients = table(r, max, sizeof(*r->clients));
+	r->edges = table(r, r->edges_max, sizeof(*r->edges));
+	r->places = table(r, max, sizeof(*r->places));
+	r->by_id = heads(r);
+	r->by_key = heads(r);
+	r->by_place = heads(r);
+	if (r->clients == NULL || r->edges == NULL || r->places == NULL ||
+	    r->by_id == NULL || r->by_key == NULL || r->by_place == NULL) {
+		registry_free(r);
+		return -ENOMEM;
+	}
+	chain_free_lists(r);
+	return 0;
+}
+
+void
+registry_free(struct registry *r)
+{
+	if (r->clients != NULL)
+		sodium_memzero(r->clients, r->max * sizeof(*r->clients));
+	free(r->clients);
+	free(r->edges);
+	free(r->places);
+	free(r->by_id);
+	free(r->by_key);
+	free(r->by_place);
+	memset(r, 0, sizeof(*r));
+}
+
+/* Session ids are random numbers of ours: no need to hash them. */
+static uint32_t *
+id_head(const struct registry *r, const uint8_t id[WIRE_ID_LEN])
+{
+	uint32_t h;
+
+	memcpy(&h, id, sizeof(h));
+	return &r->by_id[h & r->mask];
+}
+
+static uint32_t *
+key_head(const struct registry *r, const uint8_t key[KEY_LEN])
+{
+	uint8_t out[8];
+	uint32_t h;
+
+	crypto_shorthash(out, key, KEY_LEN, r->secret);
+	memcpy(&h, out, sizeof(h));
+	return &r->by_key[h & r->mask];
+}
+
+uint32_t
+registry_by_id(const struct registry *r, const uint8_t id[WIRE_ID_LEN])
+{
+	uint32_t i = *id_head(r, id);
+
+	while (i != REGISTRY_NONE &&
+	       memcmp(r->clients[i].session.id, id, WIRE_ID_LEN) != 0)
+		i = r->clients[i].id_next;
+	return i;
+}
+
+uint32_t
+registry_by_key(const struct registry *r, const uint8_t key[KEY_LEN])
+{
+	uint32_t i = *key_head(r, key);
+
+	while (
+	    i != REGISTRY_NONE && memcmp(r->clients[i].key, key, KEY_LEN) != 0)
+		i = r->clients[i].key_next;
+	return i;
+}
+
+uint32_t
+registry_edge(
+    const struct registry *r, uint32_t client, const uint8_t key[KEY_LEN])
+{
+	uint32_t i = r->clients[client].edges;
+
+	while (i != REGISTRY_NONE && memcmp(r->edges[i].key, key, KEY_LEN) != 0)
+		i = r->edges[i].next;
+	return i;
+}
+
+/* Where in its chain the place of an address is, or would be. */
+static uint32_t *
+place_link(const struct registry *r, uint64_t hash)
+{
+	uint32_t *link = &r->by_place[hash & r->mask];
+
+	while (*link != REGISTRY_NONE && r->places[*link].hash != hash)
+		link = &r->places[*link].next;
+	return link;
+}
+
+/* There are as many places as clients, so there always is one. */
+static void
+place_enter(struct registry *r, const struct addr *a, uint32_t wants)
+{
+	uint64_t hash = limit_hash(a, r->secret);
+	uint32_t *link = place_link(r, hash);
+
+	if (*link == REGISTRY_NONE) {
+		struct place *p = &r->places[r->free_place];
+
+		*link = r->free_place;
+		r->free_place = p->next;
+		*p = (struct place){.hash = hash, .next = REGISTRY_NONE};
+	}
+	r->places[*link].count++;
+	r->places[*link].wants += wants;
+}
+
+static void
+place_leave(struct registry *r, const struct addr *a, uint32_t wants)
+{
+	uint32_t *link = place_link(r, limit_hash(a, r->secret));
+	uint32_t i = *link;
+
+	r->places[i].wants -= wants;
+	if (--r->places[i].count > 0)
+		return;
+	*link = r->places[i].next;
+	r->places[i].next = r->free_place;
+	r->free_place = i;
+}
+
+static struct place *
+place_of(const struct registry *r, const struct client *c)
+{
+	uint64_t hash = limit_hash(&c->path.remote, r->secret);
+
+	return &r->places[*place_link(r, hash)];
+}
+
+bool
+registry_has_room(const struct registry *r, const struct addr *from)
+{
+	uint32_t i = *place_link(r, limit_hash(from, r->secret));
+
+	return r->count < r->max &&
+	       (i == REGISTRY_NONE || r->places[i].count < r->per_address);
+}
+
+static void
+unlist(struct registry *r, uint32_t i)
+{
+	struct client *c = &r->clients[i];
+
+	if (c->older != REGISTRY_NONE)
+		r->clients[c->older].newer = c->newer;
+	else
+		r->oldest = c->newer;
+	if (c->newer != REGISTRY_NONE)
+		r->clients[c->newer].older = c->older;
+	else
+		r->newest = c->older;
+}
+
+static void
+list_newest(struct registry *r, uint32_t i)
+{
+	struct client *c = &r->clients[i];
+
+	c->older = r->newest;
+	c->newer = REGISTRY_NONE;
+	if (r->newest != REGISTRY_NONE)
+		r->clients[r->newest].newer = i;
+	else
+		r->oldest = i;
+	r->newest = i;
+}
+
+static void
+unhash_id(struct registry *r, uint32_t i)
+{
+	uint32_t *link = id_head(r, r->clients[i].session.id);
+
+	while (*link != i)
+		link = &r->clients[*link].id_next;
+	*link = r->clients[i].id_next;
+}
+
+static void
+hash_id(struct registry *r, uint32_t i)
+{
+	uint32_t *head = id_head(r, r->clients[i].session.id);
+
+	r->clients[i].id_next = *head;
+	*head = i;
+}
+
+/* Takes a free client and lists it under its key and address. */
+static uint32_t
+take_client(struct registry *r, const uint8_t key[KEY_LEN],
+    const struct path *path, uint64_t now_ms)
+{
+	uint32_t i = r->free_client, *head = key_head(r, key);
+	struct client *c = &r->clients[i];
+
+	r->free_client = c->id_next;
+	r->count++;
+	memset(c, 0, sizeof(*c));
+	memcpy(c->key, key, KEY_LEN);
+	c->used = true;
+	c->since_ms = now_ms;
+	c->edges = REGISTRY_NONE;
+	c->key_next = *head;
+	*head = i;
+	place_enter(r, &path->remote, 0);
+	list_newest(r, i);
+	return i;
+}
+
+uint32_t
+registry_add(struct registry *r, const uint8_t key[KEY_LEN],
+    const struct session *s, const struct path *path, uint64_t timestamp_ns,
+    uint64_t now_ms)
+{
+	uint32_t i = registry_by_key(r, key);
+	struct client *c;
+
+	if (i == REGISTRY_NONE) {
+		if (!registry_has_room(r, &path->remote))
+			return REGISTRY_NONE;
+		i = take_client(r, key, path, now_ms);
+	} else {
+		unhash_id(r, i);
+		registry_move(r, i, path);
+		for (uint32_t e = r->clients[i].edges; e != REGISTRY_NONE;
+		     e = r->edges[e].next)
+			r->edges[e].stale = true;
+	}
+	c = &r->clients[i];
+	c->session = *s;
+	c->path = *path;
+	c->proven = true;
+	c->timestamp_ns = timestamp_ns;
+	hash_id(r, i);
+	registry_seen(r, i, now_ms);
+	return i;
+}
+
+void
+registry_remove(struct registry *r, uint32_t i)
+{
+	struct client *c = &r->clients[i];
+	uint32_t *link = key_head(r, c->key);
+
+	while (*link != i)
+		link = &r->clients[*link].key_next;
+	*link = c->key_next;
+	unhash_id(r, i);
+	unlist(r, i);
+	place_leave(r, &c->path.remote, c->n_edges);
+	sodium_memzero(c, sizeof(*c));
+	c->id_next = r->free_client;
+	r->free_client = i;
+	r->count--;
+}
+
+void
+registry_seen(struct registry *r, uint32_t i, uint64_t now_ms)
+{
+	r->clients[i].seen_ms = now_ms;
+	unlist(r, i);
+	list_newest(r, i);
+}
+
+void
+registry_move(struct registry *r, uint32_t i, const struct path *p)
+{
+	struct client *c = &r->clients[i];
+
+	/* leave first: the freed place is the one that may be needed */
+	place_leave(r, &c->path.remote, c->n_edges);
+	place_enter(r, &p->remote, c->n_edges);
+	c->path = *p;
+}
+
+uint32_t
+registry_want(struct registry *r, uint32_t client, const uint8_t key[KEY_LEN])
+{
+	struct client *c = &r->clients[client];
+	struct place *at = place_of(r, c);
+	uint32_t i = r->free_edge;
+	struct edge *e;
+
+	if (i == REGISTRY_NONE || c->n_edges == REGISTRY_WANTS ||
+	    at->wants >= r->wants_per_address)
+		return REGISTRY_NONE;
+	at->wants++;
+	e = &r->edges[i];
+	r->free_edge = e->next;
+	memset(e, 0, sizeof(*e));
+	memcpy(e->key, key, KEY_LEN);
+	e->owner = client;
+	e->peer = REGISTRY_NONE;
+	e->next = c->edges;
+	c->edges = i;
+	c->n_edges++;
+	r->edges_count++;
+	return i;
+}
+
+void
+registry_unwant(struct registry *r, uint32_t edge)
+{
+	struct edge *e = &r->edges[edge];
+	struct client *c = &r->clients[e->owner];
+	uint32_t *link = &c->edges;
+
+	while (*link != edge)
+		link = &r->edges[*link].next;
+	*link = e->next;
+	place_of(r, c)->wants--;
+	c->n_edges--;
+	r->edges_count--;
+	e->next = r->free_edge;
+	r->free_edge = edge;
+}
