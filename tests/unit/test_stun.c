@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "../data/rfc5769.h"
+#include "integrity.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define LONG_TERM                                                              \
@@ -236,6 +237,21 @@ test_bad_attributes(void **state)
 		    parse_attrs(&m, buf, bad[i].attrs, bad[i].len), -EBADMSG);
 		assert_int_equal(m.method, 0x5a5a); /* output only on success */
 	}
+}
+
+/* Eight bytes that begin with the CRC of all before the last eight. */
+static void
+test_fingerprint_length(void **state)
+{
+	static const uint8_t attrs[] = {
+	    0x80, 0x28, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0};
+	uint8_t buf[64];
+	size_t len = message(buf, attrs, sizeof(attrs));
+	struct stun_msg m;
+
+	(void)state;
+	put_u32(buf + len - 8, integrity_fingerprint(buf, len - 8));
+	assert_int_equal(stun_parse(&m, buf, len), -EBADMSG);
 }
 
 /* A right FINGERPRINT that something follows, be it another FINGERPRINT. */
