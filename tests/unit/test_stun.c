@@ -528,7 +528,7 @@ static void
 test_unknown(void **state)
 {
 	static const uint8_t attrs[] = {
-	    0x80, 0x22, 0, 0, 0, 6, 0, 0, 0x7f, 0xff, 0, 0, 0x12, 0x34, 0, 0};
+	    0x80, 0x00, 0, 0, 0, 6, 0, 0, 0x7f, 0xff, 0, 0, 0x12, 0x34, 0, 0};
 	static const uint16_t known[] = {0x7fff, STUN_USERNAME, 0x1234};
 	uint8_t buf[64];
 	struct stun_msg m;
@@ -550,6 +550,7 @@ main(void)
 	    cmocka_unit_test(test_truncated),
 	    cmocka_unit_test(test_bit_flips),
 	    cmocka_unit_test(test_bad_attributes),
+	    cmocka_unit_test(test_fingerprint_length),
 	    cmocka_unit_test(test_fingerprint_not_last),
 	    cmocka_unit_test(test_vectors),
 	    cmocka_unit_test(test_walk),
