@@ -65,7 +65,7 @@ candset_add(struct candset *set, enum candset_type type,
 	if (set->n == CANDSET_MAX ||
 	    (type == CANDSET_HOST && before == CANDSET_HOSTS))
 		return -ENOSPC;
-	set->list[set->n++] = (struct candidate){
+	set->list[set->n++] = (struct candset_entry){
 	    .type = type,
 	    .endpoint = *endpoint,
 	    .base = *base,

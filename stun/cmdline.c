@@ -117,7 +117,7 @@ cmdline_parse(struct cmdline *o, int argc, char *argv[], const char *letters,
 {
 	int ch = 0;
 
-	*o = (struct options){
+	*o = (struct cmdline){
 	    .wait_ms = WAIT_S * 1000,
 	    .keepalive_ms = KEEPALIVE_S * 1000,
 	};
