@@ -214,13 +214,13 @@ static const char *const map_calls[] = {"mmap", "mmap2", "mprotect"};
 /* What the sanitizers' runtime needs for a report, and LeakSanitizer at exit
  * (it clones a tracer of its own process). */
 static const char *const sanitizer_calls[] = {"arch_prctl", "clone", "dup",
-    "dup2", "faccessat2", "access", "getcwd", "getdents64", "getegid",
-    "geteuid", "getgid", "getppid", "getrlimit", "getrusage", "getuid", "ioctl",
-    "kill", "lseek", "nanosleep", "open", "openat", "pipe", "pipe2", "pread64",
-    "prctl", "prlimit64", "process_vm_readv", "ptrace", "readlink",
-    "readlinkat", "rseq", "sched_getaffinity", "sched_yield", "set_robust_list",
-    "sigaltstack", "socket", "stat", "statx", "sysinfo", "uname", "wait4",
-    "unlink"};
+    "dup2", "faccessat2", "access", "getcwd", "getdents", "getdents64",
+    "getegid", "geteuid", "getgid", "getppid", "getrlimit", "getrusage",
+    "getuid", "ioctl", "kill", "lseek", "nanosleep", "open", "openat", "pipe",
+    "pipe2", "pread64", "prctl", "prlimit64", "process_vm_readv", "ptrace",
+    "readlink", "readlinkat", "rseq", "sched_getaffinity", "sched_yield",
+    "set_robust_list", "sigaltstack", "socket", "stat", "statx", "sysinfo",
+    "tkill", "lstat", "uname", "wait4", "unlink"};
 
 static int
 allow(scmp_filter_ctx ctx, const char *const names[], size_t n, bool need)
