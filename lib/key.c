@@ -77,23 +77,26 @@ key_format(const uint8_t key[KEY_LEN], char buf[KEY_STRLEN])
 	    buf, KEY_STRLEN, key, KEY_LEN, sodium_base64_VARIANT_ORIGINAL);
 }
 
-/* libsodium refuses stray bits after the last byte, wrong padding and any
- * other byte, so each key has one text. */
+/* What decodes has to encode to the same text, so that each key has one:
+ * libsodium 1.0.18 takes bytes above 0x7f for letters. */
 static int
 decode(uint8_t out[KEY_LEN], const char *text, size_t len)
 {
 	uint8_t raw[KEY_LEN];
+	char again[KEY_STRLEN];
 	size_t raw_len;
 	int rc = -EBADMSG;
 
 	if (len == KEY_STRLEN - 1 &&
 	    sodium_base642bin(raw, sizeof(raw), text, len, NULL, &raw_len, NULL,
 		sodium_base64_VARIANT_ORIGINAL) == 0 &&
-	    raw_len == KEY_LEN) {
+	    raw_len == KEY_LEN &&
+	    sodium_memcmp(key_format(raw, again), text, len) == 0) {
 		memcpy(out, raw, KEY_LEN);
 		rc = 0;
 	}
 	sodium_memzero(raw, sizeof(raw));
+	sodium_memzero(again, sizeof(again));
 	return rc;
 }
 

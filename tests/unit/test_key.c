@@ -123,6 +123,9 @@ bad_text(void **state)
 	    "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=\n",
 	    "hSDwCYkwp1R0i33ctD73Wg2/ g0mOBr066SpjqqbTmo=",
 	    "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTm\xc3\xb6",
+	    /* found by fuzz_key */
+	    "4Ot6fDtBuK4WVuP68Z\xb7"
+	    "EatoJjeucMrH9hmIFFl4JuAA=",
 	};
 	uint8_t key[KEY_LEN];
 	size_t i;
