@@ -1,0 +1,571 @@
+/* SPDX-License-Identifier: ISC */
+/* The client's session with one rendezvous server: HELLO with backoff and
+ * rekeying, keepalives, what the server is to know, and what it pushes. */
+#include "client.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+#define NEVER UINT64_MAX
+#define RTO_MIN_MS 100
+#define RTO_MAX_MS 3000
+
+void
+client_init(struct client *c, const uint8_t *key, const uint8_t pub[KEY_LEN],
+    const uint8_t server[KEY_LEN], uint32_t keepalive_limit_s,
+    const struct moment *now)
+{
+	sodium_memzero(c, sizeof(*c));
+	dial_init(&c->dial, key, pub, server, keepalive_limit_s * 1000);
+	dial_at(&c->dial, now->ms);
+	c->keepalive_limit_s = keepalive_limit_s;
+	c->hint_ms = now->ms;
+	c->confirm_end_ms = NEVER;
+	c->keepalive_at_ms = NEVER;
+	c->rekey_at_ms = NEVER;
+	c->full_at_ms = NEVER;
+	c->waiting_ms = NEVER;
+	c->announce = true;
+	c->tell_resolve = true;
+}
+
+void
+client_wipe(struct client *c)
+{
+	sodium_memzero(c, sizeof(*c));
+}
+
+const struct addr *
+client_endpoint(const struct client *c)
+{
+	return &c->addr;
+}
+
+void
+client_addresses(struct client *c, const struct addr *list, size_t n,
+    const struct moment *now)
+{
+	dial_addresses(&c->dial, list, n, now);
+}
+
+/* Requests */
+
+static uint32_t
+rto_ms(const struct client *c)
+{
+	uint64_t ms = c->rtt_us / 500; /* twice the round trip */
+
+	if (c->rtt_us == 0)
+		return TRANSACTION_RTO_MS;
+	if (ms < RTO_MIN_MS)
+		return RTO_MIN_MS;
+	return ms > RTO_MAX_MS ? RTO_MAX_MS : (uint32_t)ms;
+}
+
+static void
+measured(struct client *c, uint64_t rtt_us)
+{
+	if (rtt_us == 0)
+		rtt_us = 1;
+	c->rtt_us =
+	    c->rtt_us == 0 ? rtt_us : c->rtt_us - c->rtt_us / 8 + rtt_us / 8;
+}
+
+static struct request *
+new_request(struct client *c, const struct moment *now)
+{
+	uint64_t rtt_ms = c->rtt_us / 1000;
+	struct request *r;
+
+	if (rtt_ms > UINT16_MAX)
+		rtt_ms = UINT16_MAX;
+	r = ledger_request(&c->ledger, now, rto_ms(c), (uint16_t)rtt_ms);
+	if (r != NULL && c->waiting_ms == NEVER)
+		c->waiting_ms = now->ms;
+	return r;
+}
+
+void
+client_want(struct client *c, int peer, const uint8_t key[KEY_LEN],
+    const uint8_t tag[WIRE_TAG_LEN])
+{
+	ledger_want(&c->ledger, peer, key, tag);
+}
+
+void
+client_ready(struct client *c, int peer, uint32_t mine, uint32_t theirs)
+{
+	ledger_ready(&c->ledger, peer, mine, theirs);
+}
+
+/* The session's life */
+
+static void
+keepalive_later(struct client *c, const struct moment *now)
+{
+	c->keepalive_at_ms = now->ms + dial_jitter(c->keepalive_ms);
+}
+
+static void
+set_keepalive(struct client *c)
+{
+	uint32_t s = c->welcome.keepalive_s;
+
+	if (s == 0 || s > 300)
+		s = WIRE_KEEPALIVE_S;
+	if (c->keepalive_limit_s != 0 && c->keepalive_limit_s < s)
+		s = c->keepalive_limit_s;
+	c->keepalive_ms = s * 1000;
+}
+
+/* The new session is proven to both ends: it replaces the old one, and the
+ * server may know nothing of what the old one told it. */
+static void
+activate(struct client *c, const struct moment *now)
+{
+	c->announce |= !c->up || !addr_equal(&c->addr, &c->next_addr) ||
+		       !addr_equal(&c->mapped, &c->welcome.mapped);
+	c->session = c->next;
+	c->addr = c->next_addr;
+	c->mapped = c->welcome.mapped;
+	sodium_memzero(&c->next, sizeof(c->next));
+	c->pending = false;
+	c->up = true;
+	c->refused = 0;
+	dial_stop(&c->dial);
+	c->suspect = false;
+	c->confirm_end_ms = NEVER;
+	set_keepalive(c);
+	keepalive_later(c, now);
+	c->rekey_at_ms = now->ms + CLIENT_REKEY_MS;
+	c->full_at_ms = NEVER;
+	c->waiting_ms = NEVER;
+	ledger_renew(&c->ledger);
+	c->tell_up = c->announce;
+	c->announce = false;
+}
+
+static void
+end_session(struct client *c)
+{
+	c->up = false;
+	c->announce = true;
+	ledger_drop(&c->ledger, false);
+	sodium_memzero(&c->session, sizeof(c->session));
+	c->keepalive_at_ms = NEVER;
+	c->rekey_at_ms = NEVER;
+	c->waiting_ms = NEVER;
+	c->tell_up = false;
+}
+
+/* The server has proven its key, and says what it makes of ours. A server
+ * that is full when we renew a session leaves us the old one. */
+static void
+welcomed(struct client *c, const struct addr *from, uint64_t rtt_us,
+    const struct moment *now)
+{
+	int status = c->welcome.status;
+
+	dial_stop(&c->dial);
+	c->suspect = false;
+	ledger_drop(&c->ledger, true);
+	c->pending = false;
+	if (c->rtt_us == 0)
+		measured(c, rtt_us);
+	if (status != WIRE_OK) {
+		dial_at(&c->dial, now->ms + dial_jitter(CLIENT_REFUSED_MS));
+		if (c->up && status == WIRE_FULL)
+			return;
+		if (c->up)
+			end_session(c);
+		c->tell_refused = c->refused != status;
+		c->refused = status;
+		c->addr = *from;
+		return;
+	}
+	c->pending = true;
+	c->next_addr = *from;
+	c->confirm_end_ms = now->ms + CLIENT_CONFIRM_MS;
+	ledger_confirm(&c->ledger, now, rto_ms(c));
+}
+
+/* Something came under the session: it is alive. */
+static void
+heard(struct client *c, const struct moment *now)
+{
+	c->waiting_ms = ledger_waits(&c->ledger) ? now->ms : NEVER;
+	if (c->suspect) {
+		c->suspect = false;
+		dial_stop(&c->dial);
+	}
+}
+
+/* Input */
+
+static void
+answered(struct client *c, const uint8_t *tid, const struct moment *now)
+{
+	struct request *r = ledger_by_tid(&c->ledger, tid);
+
+	if (r == NULL)
+		return;
+	if (r->t.sent == 1) /* else nobody knows what it answers */
+		measured(c, now->us - r->sent_us);
+	ledger_settle(&c->ledger, r, ITEM_DONE);
+}
+
+static bool
+session_input(struct client *c, const struct addr *from,
+    const struct stun_msg *m, const struct moment *now)
+{
+	int len = -EBADMSG;
+
+	if (c->pending && addr_equal(from, &c->next_addr))
+		len = wire_open(&c->next, m, c->plain, sizeof(c->plain));
+	if (len >= 0)
+		activate(c, now);
+	else if (c->up && addr_equal(from, &c->addr))
+		len = wire_open(&c->session, m, c->plain, sizeof(c->plain));
+	if (len < 0)
+		return false;
+	if (m->class == STUN_SUCCESS)
+		answered(c, m->tid, now);
+	heard(c, now);
+	if (m->class == STUN_REQUEST) {
+		c->ack = true;
+		memcpy(c->ack_tid, m->tid, STUN_TID_LEN);
+	}
+	cursor_init(&c->learned, c->plain, (size_t)len);
+	c->learned_class = m->class;
+	return true;
+}
+
+static bool
+our_tid(struct client *c, const uint8_t *tid)
+{
+	struct request *r = ledger_by_tid(&c->ledger, tid);
+
+	return (r != NULL && !r->confirm) ||
+	       memcmp(tid, c->relayed_tid, STUN_TID_LEN) == 0;
+}
+
+/* A hint, not a proof: the old session goes on until a new one is proven. */
+static bool
+hint_input(struct client *c, const struct addr *from, const struct stun_msg *m,
+    const struct moment *now)
+{
+	if (!c->up || !m->fingerprint || !addr_equal(from, &c->addr) ||
+	    stun_get_error(m) != WIRE_UNKNOWN_SESSION || !our_tid(c, m->tid))
+		return false;
+	if (c->pending || now->ms < c->hint_ms + CLIENT_HINT_MS)
+		return true;
+	c->hint_ms = now->ms;
+	c->announce = true;
+	c->suspect = false;
+	dial_at(&c->dial, now->ms);
+	return true;
+}
+
+bool
+client_input(struct client *c, const struct addr *from, const uint8_t *data,
+    size_t len, const struct moment *now)
+{
+	struct stun_msg m;
+	uint64_t rtt_us;
+
+	if (stun_parse(&m, data, len) != 0)
+		return false;
+	if (m.method == NATKIT_SESSION)
+		return m.class == STUN_ERROR ? hint_input(c, from, &m, now)
+					     : session_input(c, from, &m, now);
+	if (m.method != NATKIT_HELLO)
+		return false;
+	if (dial_input(
+		&c->dial, from, &m, now, &c->welcome, &c->next, &rtt_us) == 1) {
+		welcomed(c, from, rtt_us, now);
+		return true;
+	}
+	return false;
+}
+
+void
+client_roam(struct client *c, const struct moment *now)
+{
+	if (c->up) {
+		c->keepalive_at_ms = now->ms;
+		return;
+	}
+	c->tell_resolve = true;
+	if (c->refused == 0 && c->dial.busy && c->dial.end_ms == NEVER)
+		dial_at(&c->dial, now->ms);
+}
+
+/* Indications */
+
+static int
+indication(struct client *c, const uint8_t *plain, size_t len, uint8_t *out,
+    size_t cap)
+{
+	stun_new_tid(c->relayed_tid);
+	return wire_seal(
+	    &c->session, STUN_INDICATION, c->relayed_tid, plain, len, out, cap);
+}
+
+int
+client_relay(struct client *c, int peer, const uint8_t *payload, size_t len,
+    uint8_t *out, size_t cap)
+{
+	uint8_t plain[WIRE_PLAIN_MAX], *p;
+	struct stun_buf b;
+	int n;
+
+	if (!c->up)
+		return -ENOTCONN;
+	if (len > WIRE_PAYLOAD_MAX)
+		return -ENOBUFS;
+	stun_begin_list(&b, plain, sizeof(plain));
+	p = stun_put_space(&b, NATKIT_SEND, KEY_LEN + len);
+	if (p == NULL || (n = stun_end(&b, false)) < 0)
+		return -ENOBUFS;
+	memcpy(p, c->ledger.peer[peer].key, KEY_LEN);
+	memcpy(p + KEY_LEN, payload, len);
+	return indication(c, plain, (size_t)n, out, cap);
+}
+
+int
+client_bye(struct client *c, uint8_t *out, size_t cap)
+{
+	uint8_t plain[4];
+	struct stun_buf b;
+	int n;
+
+	if (!c->up)
+		return -ENOTCONN;
+	stun_begin_list(&b, plain, sizeof(plain));
+	stun_put(&b, NATKIT_BYE, NULL, 0);
+	if ((n = stun_end(&b, false)) < 0)
+		return n;
+	return indication(c, plain, (size_t)n, out, cap);
+}
+
+/* What the time brings */
+
+static void
+go_down(struct client *c, const struct moment *now)
+{
+	end_session(c);
+	c->tell_down = true;
+	c->reason = "timeout";
+	c->suspect = false;
+	if (!c->dial.busy && !c->pending) {
+		dial_at(&c->dial, now->ms);
+		c->tell_resolve = true;
+	}
+}
+
+static uint64_t
+after(uint64_t from_ms, uint64_t ms)
+{
+	return from_ms == NEVER ? NEVER : from_ms + ms;
+}
+
+static void
+tick(struct client *c, const struct moment *now)
+{
+	bool dialling = c->dial.busy || c->pending;
+
+	if (now->ms >= after(c->waiting_ms, CLIENT_DOWN_MS))
+		go_down(c, now);
+	else if (now->ms >= after(c->waiting_ms, CLIENT_SUSPECT_MS) &&
+		 !dialling) {
+		c->suspect = true;
+		dial_at(&c->dial, now->ms);
+		c->tell_resolve = true;
+	}
+	if (now->ms >= c->rekey_at_ms) {
+		c->rekey_at_ms = NEVER;
+		c->suspect = false;
+		if (!dialling)
+			dial_at(&c->dial, now->ms);
+	}
+	if (now->ms >= c->confirm_end_ms) {
+		c->confirm_end_ms = NEVER;
+		c->pending = false;
+		ledger_drop(&c->ledger, true);
+		dial_back_off(&c->dial, now);
+	}
+	if (now->ms >= c->full_at_ms) {
+		c->full_at_ms = NEVER;
+		ledger_unrefuse(&c->ledger);
+	}
+	if (c->up && ledger_due(&c->ledger) && new_request(c, now) != NULL)
+		keepalive_later(c, now);
+	if (now->ms >= c->keepalive_at_ms) {
+		new_request(c, now);
+		keepalive_later(c, now);
+	}
+}
+
+static uint64_t
+next_ms(const struct client *c)
+{
+	uint64_t at = NEVER;
+
+#define EARLIEST(t)                                                            \
+	do {                                                                   \
+		if ((t) < at)                                                  \
+			at = (t);                                              \
+	} while (0)
+	EARLIEST(dial_next_ms(&c->dial));
+	EARLIEST(c->confirm_end_ms);
+	EARLIEST(c->keepalive_at_ms);
+	EARLIEST(c->rekey_at_ms);
+	EARLIEST(c->full_at_ms);
+	EARLIEST(after(c->waiting_ms, CLIENT_DOWN_MS));
+	if (!c->dial.busy && !c->pending)
+		EARLIEST(after(c->waiting_ms, CLIENT_SUSPECT_MS));
+	for (size_t i = 0; i < LEDGER_REQUESTS; i++)
+		if (c->ledger.request[i].active)
+			EARLIEST(c->ledger.request[i].t.next_ms);
+#undef EARLIEST
+	return at;
+}
+
+/* What there is to say, one thing at a time */
+
+static bool
+say_state(struct client *c, struct client_event *ev)
+{
+	bool *const flags[] = {
+	    &c->tell_down, &c->tell_refused, &c->tell_up, &c->tell_resolve};
+	static const enum client_what whats[] = {
+	    CLIENT_DOWN, CLIENT_REFUSED, CLIENT_UP, CLIENT_RESOLVE};
+
+	for (size_t i = 0; i < sizeof(whats) / sizeof(whats[0]); i++) {
+		if (!*flags[i])
+			continue;
+		*flags[i] = false;
+		ev->what = whats[i];
+		ev->to = c->addr;
+		ev->rtt_us = c->rtt_us;
+		ev->mapped = c->mapped;
+		ev->reason = c->reason;
+		if (ev->what == CLIENT_REFUSED)
+			ev->reason =
+			    c->refused == WIRE_FULL ? "full" : "forbidden";
+		return true;
+	}
+	return false;
+}
+
+static bool
+say_send(struct client_event *ev, const struct addr *to, const uint8_t *data,
+    int len)
+{
+	if (len <= 0)
+		return false;
+	ev->what = CLIENT_SEND;
+	ev->to = *to;
+	ev->data = data;
+	ev->len = (size_t)len;
+	return true;
+}
+
+static bool
+say_ack(struct client *c, struct client_event *ev)
+{
+	if (!c->ack || !c->up)
+		return false;
+	c->ack = false;
+	return say_send(ev, &c->addr, c->out,
+	    wire_seal(&c->session, STUN_SUCCESS, c->ack_tid, c->plain, 0,
+		c->out, sizeof(c->out)));
+}
+
+static bool
+say_hello(struct client *c, const struct moment *now, struct client_event *ev)
+{
+	const struct hello *h;
+
+	switch (dial_step(&c->dial, now, &h)) {
+	case DIAL_SEND:
+		return say_send(ev, &h->to, h->msg, (int)h->len);
+	case DIAL_SILENT:
+		ev->what = CLIENT_RESOLVE;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool
+say_request(struct client *c, const struct moment *now, struct client_event *ev)
+{
+	for (size_t i = 0; i < LEDGER_REQUESTS; i++) {
+		struct request *r = &c->ledger.request[i];
+		struct session *s = r->confirm ? &c->next : &c->session;
+
+		if (!r->active)
+			continue;
+		switch (request_step(r, now)) {
+		case TRANSACTION_WAIT:
+			break;
+		case TRANSACTION_FAIL:
+			ledger_settle(&c->ledger, r, ITEM_DUE);
+			break;
+		case TRANSACTION_SEND:
+			return say_send(ev,
+			    r->confirm ? &c->next_addr : &c->addr, c->out,
+			    wire_seal(s, STUN_REQUEST, r->t.tid, r->plain,
+				r->len, c->out, sizeof(c->out)));
+		}
+	}
+	return false;
+}
+
+/* What of the news concerns only us. Returns whether there is more to it. */
+static bool
+take_news(struct client *c, struct news *n, const struct moment *now)
+{
+	if (n->what == NEWS_MAPPED && !addr_equal(&n->mapped, &c->mapped)) {
+		c->mapped = n->mapped;
+		c->tell_up = true;
+	}
+	if (n->what == NEWS_NONE || n->what == NEWS_MAPPED)
+		return false;
+	n->peer = ledger_find(&c->ledger, n->key);
+	if (n->peer == -1)
+		return false;
+	if (n->what == NEWS_FULL) {
+		ledger_refuse(&c->ledger, n->peer);
+		c->full_at_ms = now->ms + CLIENT_REFUSED_MS;
+	}
+	return true;
+}
+
+static bool
+say_learned(struct client *c, const struct moment *now, struct client_event *ev)
+{
+	struct stun_attr a;
+
+	while (c->learned.p != NULL && stun_attr_next(&c->learned, &a) == 1) {
+		ev->news = news_read(c->learned_class, &a);
+		ev->what = CLIENT_NEWS;
+		if (take_news(c, &ev->news, now))
+			return true;
+	}
+	c->learned.p = NULL;
+	return false;
+}
+
+void
+client_step(struct client *c, const struct moment *now, struct client_event *ev)
+{
+	*ev = (struct client_event){.what = CLIENT_WAIT};
+	tick(c, now);
+	if (say_ack(c, ev) || say_learned(c, now, ev) || say_state(c, ev) ||
+	    say_hello(c, now, ev) || say_request(c, now, ev))
+		return;
+	*ev = (struct client_event){.what = CLIENT_WAIT, .at_ms = next_ms(c)};
+}

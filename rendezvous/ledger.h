@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: ISC */
+/* What a server is to know of us (which peers we WANT, for which we are
+ * READY), how much of that it knows, and the requests that are telling it. */
+#ifndef NATKIT_LEDGER_H
+#define NATKIT_LEDGER_H
+
+#include "request.h"
+
+#define LEDGER_REQUESTS 8 /* under way at once */
+
+enum ledger_item {
+	ITEM_NONE,
+	ITEM_DUE,
+	ITEM_SENT,
+	ITEM_DONE,
+	ITEM_REFUSED,
+};
+
+struct ledger_peer {
+	uint8_t key[KEY_LEN];
+	uint8_t tag[WIRE_TAG_LEN];
+	bool wanted;
+	enum ledger_item want, ready;
+	uint32_t mine, theirs; /* of the READY */
+};
+
+struct ledger {
+	struct ledger_peer peer[REQUEST_PEERS];
+	struct request request[LEDGER_REQUESTS];
+};
+
+void ledger_want(struct ledger *l, int peer, const uint8_t key[KEY_LEN],
+    const uint8_t tag[WIRE_TAG_LEN]);
+void ledger_ready(struct ledger *l, int peer, uint32_t mine, uint32_t theirs);
+/* The peer of a key, or -1 */
+int ledger_find(const struct ledger *l, const uint8_t key[KEY_LEN]);
+
+/* Is there anything to tell? */
+bool ledger_due(const struct ledger *l);
+/* A request with as much of what is due as fits, or an empty one. NULL when
+ * too many are under way. */
+struct request *ledger_request(struct ledger *l, const struct moment *now,
+    uint32_t rto_ms, uint16_t rtt_ms);
+/* The first request under a new session: the wants, due or not. */
+struct request *ledger_confirm(
+    struct ledger *l, const struct moment *now, uint32_t rto_ms);
+/* Ends a request: what it told is done, or due again. */
+void ledger_settle(struct ledger *l, struct request *r, enum ledger_item how);
+/* The request that a transaction id belongs to, or NULL */
+struct request *ledger_by_tid(
+    struct ledger *l, const uint8_t tid[STUN_TID_LEN]);
+/* Drops what is under way: under the new session, or under the old one. */
+void ledger_drop(struct ledger *l, bool confirm);
+/* Is anything under way under the session in use? */
+bool ledger_waits(const struct ledger *l);
+/* A new session is in use, which the confirming request began: the wants that
+ * it did not tell are due. The server answers them with PEER, and whoever
+ * hears that says READY again, if that is still so. */
+void ledger_renew(struct ledger *l);
+/* The server had no room for this want; later it is due again. */
+void ledger_refuse(struct ledger *l, int peer);
+void ledger_unrefuse(struct ledger *l);
+
+#endif
