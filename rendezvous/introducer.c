@@ -508,6 +508,16 @@ introducer_heard(struct introducer *in, uint32_t client, uint64_t now_ms)
 }
 
 void
+introducer_moved(struct introducer *in, uint32_t client, uint64_t now_ms)
+{
+	uint32_t i = in->r->clients[client].edges;
+
+	for (; i != NONE; i = edge(in, i)->next)
+		if (edge(in, i)->pending != 0)
+			push(in, i, 0, 0, now_ms);
+}
+
+void
 introducer_forget(struct introducer *in, uint32_t client, uint64_t now_ms)
 {
 	struct client *c = &in->r->clients[client];
