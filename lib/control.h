@@ -32,6 +32,11 @@ void control_put(struct control_conn *c, const struct record *r);
 /* reason NULL: ok. The connection takes the next command afterwards. */
 void control_end(struct control_conn *c, const char *reason);
 void control_watch(struct control_conn *c);
+/* For an answer that may be long: fn is called with *position 0, and again each
+ * time that what it wrote has been read, until it calls control_end. */
+typedef void control_more_fn(
+    void *arg, struct control_conn *c, uint64_t *position);
+void control_stream(struct control_conn *c, control_more_fn *fn);
 /* To every watching connection. */
 void control_publish(struct control *c, const struct record *r);
 
