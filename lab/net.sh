@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: ISC
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034
 #
 # Networks made of namespaces, for the demo and the lab tests; to be sourced.
-# Run the script that sources this by net_unshare: all of it (namespaces,
-# processes, sockets) is gone when that script ends, however it ends.
+# Run the script that sources this by $NET_UNSHARE: all of it (namespaces,
+# processes, sockets) is gone when it or its parent ends, however it ends.
 #
 #   ha --- na --- pub --- nb --- hb        h: host, n: NAT, pub: public host
 #
@@ -17,19 +17,12 @@ NET_SERVER=192.0.2.1
 NET_SERVER6=2001:db8::1
 NET_DIR=/run/lab
 
-# net_unshare prog args: runs it in namespaces of its own, or says why not
-# and returns 77.
-net_unshare() {
-	net_why=$(net_usable) || {
-		echo "skip: $net_why" >&2
-		return 77
-	}
-	unshare -mnp --fork --kill-child --mount-proc "$@"
-}
+NET_UNSHARE='setpriv --pdeathsig KILL
+    unshare -mnp --fork --kill-child --mount-proc'
 
 # Is all there that a lab needs? The reason why not goes to stdout.
 net_usable() {
-	for net_p in unshare nsenter ip nft conntrack wg wireguard-go ping; do
+	for net_p in setpriv unshare nsenter ip nft conntrack wg wireguard-go ping; do
 		command -v "$net_p" >/dev/null || {
 			echo "$net_p is not installed"
 			return 1
@@ -39,11 +32,10 @@ net_usable() {
 		echo "not root: wireguard-go can't open /dev/net/tun"
 		return 1
 	}
-	unshare -mnp --fork --kill-child --mount-proc true 2>/dev/null || {
+	$NET_UNSHARE true 2>/dev/null || {
 		echo "no new namespaces may be made here"
 		return 1
 	}
-	# shellcheck disable=SC2016
 	(exec 9<>/dev/net/tun) 2>/dev/null || {
 		echo "/dev/net/tun can't be opened"
 		return 1
@@ -53,7 +45,7 @@ net_usable() {
 # Once, first thing inside: a private /run.
 net_begin() {
 	mount -t tmpfs -o mode=755 none /run
-	mkdir -p /run/netns /run/wireguard "$NET_DIR"
+	mkdir -p /run/netns /run/wireguard "$NET_DIR/tmp"
 	ip link set lo up
 }
 
@@ -323,4 +315,35 @@ net_wg_peer() {
 	net_h=$1 net_i=$2 net_k=$(cat "$NET_DIR/$3.pub") net_a=$4
 	shift 4
 	on "$net_h" wg set "$net_i" peer "$net_k" allowed-ips "$net_a/32" "$@"
+}
+
+# net_wg_forget HOST IF PEER-IF PEER-ADDRESS: the peer as if never tried.
+net_wg_forget() {
+	on "$1" wg set "$2" peer "$(cat "$NET_DIR/$3.pub")" remove
+	net_wg_peer "$@"
+}
+
+# net_handshake HOST IF: seconds since 1970 of the latest, 0 for none.
+net_handshake() {
+	on "$1" wg show "$2" latest-handshakes | cut -f 2 | sort -n | tail -n 1
+}
+
+# net_server PROG: starts nat-rendezvousd on the public host and returns when
+# it is ready. $NET_SERVERS then holds KEY@host:port.
+net_server() {
+	(umask 077 && wg genkey >"$NET_DIR/server.key")
+	NET_SERVERS=$(wg pubkey <"$NET_DIR/server.key")@$NET_SERVER:3478
+	NET_SERVERS6=${NET_SERVERS%@*}@[$NET_SERVER6]:3478
+	[ -p "$NET_DIR/ready" ] || mkfifo "$NET_DIR/ready"
+	nsenter --net=/run/netns/pub "$1" -k "$NET_DIR/server.key" \
+	    -b "$NET_SERVER" -b "$NET_SERVER6" -N 5 \
+	    5>"$NET_DIR/ready" 2>"$NET_DIR/server.log" &
+	net_server_pid=$!
+	read -r _ <"$NET_DIR/ready"
+}
+
+# net_ms: sets net_ms to a monotonic clock, 10 ms steps. No fork.
+net_ms() {
+	read -r net_ms _ </proc/uptime
+	net_ms=${net_ms%.*}${net_ms#*.}0
 }

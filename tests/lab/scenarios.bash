@@ -1,0 +1,632 @@
+# SPDX-License-Identifier: ISC
+# shellcheck shell=bash
+#
+# The scenarios of the lab tests: `bash scenarios.bash NAME` runs one, inside
+# $NET_UNSHARE (see lab/net.sh), and exits 0 when all held.
+set -euo pipefail
+export LC_ALL=C
+
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=lab/net.sh
+. "$here/../../lab/net.sh"
+export NATKIT_BUILD=${NATKIT_BUILD:-$here/../../build}
+bin=$here/../../bin
+export TMPDIR=$NET_DIR/tmp
+
+fail() {
+	echo "FAILED: $*"
+	tail -n 30 "$NET_DIR"/*.out "$NET_DIR"/*.err "$NET_DIR"/*.log || :
+	exit 1
+}
+
+# within SECONDS command...: tries it until it succeeds.
+within() {
+	local end
+	net_ms
+	end=$((net_ms + $1 * 1000))
+	shift
+	until "$@"; do
+		net_ms
+		[ "$net_ms" -lt "$end" ] || return 1
+		sleep 0.05
+	done
+}
+
+has() { # NAME PATTERN: a record in the output of a nat-wg
+	grep -qE "$2" "$NET_DIR/$1.out"
+}
+
+connected() {
+	has "$1" ' state=connected '
+}
+
+pings() { # HOST ADDRESS
+	on "$1" ping -c 1 -W 1 "$2" >/dev/null
+}
+
+# start_wg HOST IF [nat-wg's options]: its pid goes to pid_IF.
+start_wg() {
+	local h=$1 i=$2
+	shift 2
+	nsenter "--net=/run/netns/$h" "$bin/nat-wg" -S "$NET_SERVERS" "$@" \
+	    "$i" >"$NET_DIR/$i.out" 2>"$NET_DIR/$i.err" &
+	declare -g "pid_$i=$!"
+}
+
+# The pids of PROG in HOST.
+pids_of() {
+	local p
+	for p in $(ip netns pids "$1"); do
+		[ "$(cat "/proc/$p/comm" 2>/dev/null)" != "$2" ] || echo "$p"
+	done
+}
+
+only_wireguard_left() {
+	local p
+	for p in $(ip netns pids "$1"); do
+		[ "$(cat "/proc/$p/comm" 2>/dev/null || echo gone)" != \
+		    wireguard-go ] || continue
+		[ ! -d "/proc/$p" ] || return 1
+	done
+}
+
+server() {
+	net_server "$NATKIT_BUILD/nat-rendezvousd"
+}
+
+pair() { # two WireGuard interfaces that know each other's key
+	net_wg ha wga 10.9.0.1
+	net_wg hb wgb 10.9.0.2
+	net_wg_peer ha wga wgb 10.9.0.2
+	net_wg_peer hb wgb wga 10.9.0.1
+}
+
+two_sites() {
+	net_begin
+	net_two_sites
+	pair
+	server
+}
+
+both_connect() { # [SECONDS]
+	start_wg ha wga
+	start_wg hb wgb
+	within "${1:-15}" connected wga || fail "wga is not connected"
+	within "${1:-15}" connected wgb || fail "wgb is not connected"
+	pings ha 10.9.0.2 || fail "no ping"
+}
+
+# The negative control: both send at once, at the right address, from 10
+# ports, as a naive punch does it. With a WAN input drop on the NATs the same
+# works, so it is not the test that keeps them apart.
+naive() {
+	net_two_sites
+	[ "$1" != drop ] || { net_input_drop na && net_input_drop nb; }
+	local p side got=0
+	for p in $(seq 40001 40010); do
+		for side in ha,203.0.113.2 hb,198.51.100.2; do
+			(for _ in 1 2 3 4 5 6 7 8; do echo hi; sleep 0.25; done) |
+				on "${side%,*}" socat -t0 - \
+				"UDP4-DATAGRAM:${side#*,}:$p,bind=:$p" \
+				>"$NET_DIR/naive.${side%,*}.$p" 2>/dev/null &
+		done
+	done
+	wait
+	for p in $(seq 40001 40010); do
+		[ ! -s "$NET_DIR/naive.ha.$p" ] ||
+			[ ! -s "$NET_DIR/naive.hb.$p" ] || got=$((got + 1))
+	done
+	echo "FIGURE naive punch, input $1: connected $got of 10"
+	[ "$got" = "$2" ] || fail "it should be $2 of 10"
+}
+
+scenario_naive() {
+	net_begin
+	naive open 0
+}
+
+scenario_naive_with_drop() {
+	net_begin
+	naive drop 10
+}
+
+# The 20 runs: a fresh network each; the second side starts up to 0.95 s after
+# the first. Prints the time from the start of the later side to the moment
+# when WireGuard has a handshake on both.
+scenario_twenty() {
+	net_begin
+	local i spent all='' failed=0
+	for i in $(seq 0 19); do
+		spent=$($NET_UNSHARE bash "$0" one_run "$i") ||
+			{ echo "$spent"; failed=$((failed + 1)); continue; }
+		all="$all $spent"
+	done
+	# shellcheck disable=SC2046,SC2086
+	set -- $(printf '%s\n' $all | sort -n)
+	echo "FIGURE 20 runs: ms from start to handshake:$(printf ' %s' "$@")"
+	[ "$failed" = 0 ] || fail "$failed runs failed"
+	local median=$(((${10} + ${11}) / 2))
+	echo "FIGURE 20 runs: connected $# of 20, median $median ms"
+	[ "$median" -le 1500 ] || fail "the median is $median ms"
+}
+
+have_handshakes() {
+	[ "$(net_handshake ha wga)" != 0 ] && [ "$(net_handshake hb wgb)" != 0 ]
+}
+
+scenario_one_run() {
+	local later=$(($1 * 50)) began
+	two_sites >&2
+	start_wg ha wga
+	sleep "$(printf '0.%03d' "$later")"
+	net_ms
+	began=$net_ms
+	start_wg hb wgb
+	within 15 have_handshakes || fail "run $1: no handshake" >&2
+	net_ms
+	echo $((net_ms - began))
+	within 5 connected wga || fail "wga does not say it" >&2
+	within 5 connected wgb || fail "wgb does not say it" >&2
+	pings ha 10.9.0.2 || fail "no ping" >&2
+}
+
+scenario_input_drop() {
+	net_begin
+	net_two_sites
+	net_input_drop na
+	net_input_drop nb
+	pair
+	server
+	both_connect
+}
+
+scenario_same_lan() {
+	net_begin
+	net_public
+	net_nat na 198.51.100
+	net_host ha na 2
+	net_host hb na 3
+	pair
+	server
+	both_connect
+	has wga 'state=connected endpoint=192\.168\.1\.3:51820' ||
+		fail "not by the LAN"
+}
+
+scenario_one_public() {
+	net_begin
+	net_public
+	net_nat na 198.51.100
+	net_host ha na
+	net_public_host hb 203.0.113
+	pair
+	server
+	both_connect
+}
+
+scenario_ipv6() {
+	net_begin
+	net_public
+	net_v6_site na ha a
+	net_v6_site nb hb b
+	pair
+	server
+	NET_SERVERS=$NET_SERVERS6
+	both_connect
+	has wga 'endpoint=\[2001:db8:b:1::2\]:51820' || fail "not by IPv6"
+}
+
+scenario_double_nat() {
+	net_begin
+	net_public
+	net_cgnat na ca 198.51.100
+	net_nat nb 203.0.113
+	net_host ha na
+	net_host hb nb
+	pair
+	server
+	both_connect
+}
+
+scenario_hairpin() {
+	net_begin
+	net_public
+	net_hairpin na 198.51.100
+	net_host ha na 2
+	net_host hb na 2 lan2 192.168.2
+	! pings ha 192.168.2.2 || fail "the segments are not apart"
+	pair
+	server
+	both_connect
+	has wga 'state=connected endpoint=198\.51\.100\.2:' ||
+		fail "not by the public address"
+}
+
+scenario_blocked() {
+	net_begin
+	net_two_sites
+	net_block_wireguard ha
+	pair
+	server
+	local code=0
+	start_wg ha wga -1 -w 30
+	start_wg hb wgb -1 -w 30
+	# shellcheck disable=SC2154
+	wait "$pid_wga" || code=$?
+	[ "$code" = 1 ] || fail "nat-wg ended with $code"
+	code=0
+	# shellcheck disable=SC2154
+	wait "$pid_wgb" || code=$?
+	[ "$code" = 1 ] || fail "the other nat-wg ended with $code"
+	has wga 'state=direct' || fail "our packets should have passed"
+	has wga 'state=blocked .*reason=no-handshake' || fail "not blocked"
+	! connected wga || fail "connected?"
+	! connected wgb || fail "connected?"
+}
+
+scenario_oneshot() {
+	two_sites
+	local code=0
+	start_wg ha wga -1 -w 30
+	start_wg hb wgb -1 -w 30
+	wait "$pid_wga" || fail "wga: code $?"
+	wait "$pid_wgb" || fail "wgb: code $?"
+	connected wga || fail "wga is not connected"
+	connected wgb || fail "wgb is not connected"
+	pings ha 10.9.0.2 || fail "no ping"
+	# alone there is nobody to meet
+	start_wg ha wga -1 -w 1
+	wait "$pid_wga" || code=$?
+	[ "$code" = 0 ] || [ "$code" = 111 ] || fail "alone: code $code"
+}
+
+scenario_fwmark() {
+	net_begin
+	net_two_sites
+	pair
+	on ha wg set wga fwmark 0xca6c
+	net_policy ha 0xca6c
+	! pings ha 192.0.2.1 || fail "without the mark nothing should pass"
+	server
+	both_connect
+}
+
+scenario_three_peers() {
+	net_begin
+	net_public
+	local n=0 x
+	for x in a b c d; do
+		n=$((n + 1))
+		net_nat "n$x" "198.18.$n"
+		net_host "h$x" "n$x"
+		net_wg "h$x" "wg$x" "10.9.0.$n"
+	done
+	n=1
+	for x in b c d; do
+		n=$((n + 1))
+		net_wg_peer ha wga "wg$x" "10.9.0.$n"
+		net_wg_peer "h$x" "wg$x" wga 10.9.0.1
+	done
+	server
+	for x in b c d; do
+		start_wg "h$x" "wg$x"
+	done
+	start_wg ha wga -1 -w 30
+	wait "$pid_wga" || fail "wga ended with $?"
+	[ "$(grep -c ' state=connected ' "$NET_DIR/wga.out")" = 3 ] ||
+		fail "not three"
+	for n in 2 3 4; do
+		pings ha "10.9.0.$n" || fail "no ping to 10.9.0.$n"
+	done
+}
+
+back_within() { # SECONDS WHAT HOST ADDRESS
+	local began
+	net_ms
+	began=$net_ms
+	within "$1" pings "$3" "$4" || fail "$2: not back within $1 s"
+	net_ms
+	echo "FIGURE $2: back after $((net_ms - began)) ms"
+}
+
+# A NAT forgets everything in mid-session, on either side.
+scenario_table_lost_a() { table_lost na; }
+scenario_table_lost_b() { table_lost nb; }
+table_lost() {
+	two_sites
+	both_connect
+	on "$1" conntrack -F 2>/dev/null
+	[ "$(on "$1" conntrack -C)" = 0 ] || fail "the table is not empty"
+	back_within 15 "table of $1 lost" ha 10.9.0.2
+	pings hb 10.9.0.1 || fail "not the other way round"
+}
+
+scenario_address_changes() {
+	two_sites
+	both_connect
+	net_readdress ha 192.168.1.2 192.168.1.77 192.168.1.1
+	back_within 5 "address changed" ha 10.9.0.2
+	pings hb 10.9.0.1 || fail "not the other way round"
+}
+
+scenario_loss() {
+	net_begin
+	net_two_sites
+	net_loss na 30
+	net_loss nb 30
+	pair
+	server
+	both_connect 40
+}
+
+gone() {
+	[ ! -d "/proc/$1" ]
+}
+
+stage_is_back() { # HOST PROG FORMER-PID
+	local now
+	now=$(pids_of "$1" "$2" | head -n 1)
+	[ -n "$now" ] && [ "$now" != "$3" ]
+}
+
+directs() {
+	[ "$(grep -c 'state=direct' "$NET_DIR/$1.out")" -ge "$2" ]
+}
+
+# Each stage is killed: nothing of the tunnel is lost meanwhile, the pipeline
+# comes back.
+scenario_killed_stages() {
+	two_sites
+	both_connect
+	local stage pid n=1
+	on ha ping -i 0.1 -w 60 10.9.0.2 >"$NET_DIR/ping.log" &
+	local ping=$!
+	for stage in nat-port nat-stun nat-rendezvous nat-punch; do
+		n=$((n + 1))
+		pid=$(pids_of ha "$stage" | head -n 1)
+		[ -n "$pid" ] || fail "$stage does not run"
+		kill -9 "$pid"
+		within 8 stage_is_back ha "$stage" "$pid" ||
+			fail "$stage did not come back"
+		within 15 directs wga "$n" || fail "no path after $stage"
+		[ "$(pids_of ha "$stage" | wc -l)" = 1 ] ||
+			fail "more than one $stage"
+	done
+	[ "$(grep -c 'all start again in 1 s' "$NET_DIR/wga.err")" = 4 ] ||
+		fail "not four messages"
+	kill -INT "$ping"
+	wait "$ping" || :
+	grep -q ' 0% packet loss' "$NET_DIR/ping.log" || fail "packets were lost"
+}
+
+# nat-wg and nat-connect themselves: nothing of them outlives kill -9.
+scenario_killed_script() {
+	two_sites
+	both_connect
+	kill -9 "$pid_wga"
+	within 5 only_wireguard_left ha || fail "$(ip netns pids ha) are left"
+	kill "$pid_wgb"
+	wait "$pid_wgb" || fail "SIGTERM: $?"
+	within 5 only_wireguard_left hb || fail "hb: processes are left"
+	[ -z "$(ls -A "$TMPDIR")" ] || fail "files are left: $(ls "$TMPDIR")"
+	pings ha 10.9.0.2 || fail "the tunnel should live on"
+}
+
+scenario_vanished_interface() {
+	two_sites
+	both_connect
+	local code=0
+	ip -n ha link del wga
+	wait "$pid_wga" || code=$?
+	[ "$code" = 111 ] || fail "ended with $code"
+	grep -qx 'nat-wg: fatal: wga has vanished' "$NET_DIR/wga.err" ||
+		fail "no clear message"
+	within 3 only_wireguard_left ha || fail "processes are left"
+}
+
+twice_connected() {
+	[ "$(grep -c ' state=connected ' "$NET_DIR/$1.out")" -ge "$2" ]
+}
+
+scenario_port_changed() {
+	two_sites
+	both_connect
+	on ha wg set wga listen-port 40404
+	within 20 grep -q 'other settings' "$NET_DIR/wga.err" ||
+		fail "not seen"
+	within 20 has wgb 'state=direct endpoint=198\.51\.100\.2:40404' ||
+		fail "the other side has no path to the new port"
+	back_within 15 "listen port changed" ha 10.9.0.2
+}
+
+# A peer that lives by an endpoint of its own is left alone.
+scenario_fresh_handshake() {
+	net_begin
+	net_public
+	net_public_host ha 198.51.100
+	net_public_host hb 203.0.113
+	ip -n hb addr add 203.0.113.77/24 dev wan
+	pair
+	on ha wg set wga peer "$(cat "$NET_DIR/wgb.pub")" \
+	    endpoint 203.0.113.77:51820
+	pings ha 10.9.0.2 || fail "no ping"
+	server
+	start_wg ha wga
+	start_wg hb wgb
+	within 15 has wga 'state=direct endpoint=203\.0\.113\.2:51820' ||
+		fail "no path"
+	within 5 has wga 'state=connected endpoint=203\.0\.113\.77:51820 .*reason=fresh-handshake' ||
+		fail "it does not say that it leaves it"
+	on ha wg show wga endpoints | grep -q '203\.0\.113\.77:51820' ||
+		fail "the endpoint was changed"
+	on ha wg show wga persistent-keepalive | grep -q off ||
+		fail "the keepalive was changed"
+}
+
+# WireGuard had tried shortly before and would wait 5 s; psk, keepalive and
+# allowed IPs are as before.
+scenario_tried_before() {
+	net_begin
+	net_two_sites
+	pair
+	local psk
+	psk=$(wg genpsk)
+	on ha wg set wga peer "$(cat "$NET_DIR/wgb.pub")" persistent-keepalive 7 \
+	    allowed-ips 10.9.0.2/32,10.7.0.0/16 \
+	    preshared-key <(echo "$psk")
+	on hb wg set wgb peer "$(cat "$NET_DIR/wga.pub")" \
+	    preshared-key <(echo "$psk")
+	server
+	start_wg ha wga
+	within 5 grep -q . "$NET_DIR/wga.log" || :
+	on ha ping -c 1 -W 1 10.9.0.2 >/dev/null && fail "connected?"
+	on hb ping -c 1 -W 1 10.9.0.1 >/dev/null && fail "connected?"
+	start_wg hb wgb
+	within 4 connected wga || fail "wga is not connected within 4 s"
+	within 4 connected wgb || fail "wgb is not connected within 4 s"
+	on ha wg show wga allowed-ips | grep -q '10.9.0.2/32 10.7.0.0/16' ||
+		fail "allowed IPs: $(on ha wg show wga allowed-ips)"
+	on ha wg show wga persistent-keepalive | grep -q '	7$' ||
+		fail "keepalive: $(on ha wg show wga persistent-keepalive)"
+	on ha wg show wga preshared-keys | grep -qF "$psk" || fail "psk"
+	on hb wg show wgb preshared-keys | grep -qF "$psk" || fail "psk of b"
+	pings ha 10.9.0.2 || fail "no ping"
+}
+
+# Everything but the shells, which call wg, has no capability left.
+scenario_capabilities() {
+	two_sites
+	start_wg hb wgb
+	nsenter --net=/run/netns/ha setpriv --inh-caps=-all \
+	    --bounding-set=-all,+net_admin,+net_raw \
+	    "$bin/nat-wg" -S "$NET_SERVERS" wga \
+	    >"$NET_DIR/wga.out" 2>"$NET_DIR/wga.err" &
+	within 15 connected wga || fail "not connected"
+	local stage pid
+	for stage in nat-port nat-stun nat-rendezvous nat-punch; do
+		pid=$(pids_of ha "$stage" | head -n 1)
+		[ -n "$pid" ] || fail "$stage does not run"
+		grep -E 'Cap(Inh|Prm|Eff|Amb)|NoNewPrivs' "/proc/$pid/status" >"$NET_DIR/status"
+		! grep -E 'Cap.*[1-9a-f]' "$NET_DIR/status" ||
+			fail "$stage has capabilities"
+		grep -q 'NoNewPrivs:	1' "$NET_DIR/status" ||
+			fail "$stage: no_new_privs is not set"
+	done
+	for pid in $(pids_of ha nat-wg) $(pids_of ha nat-connect); do
+		[ "$(sed -n 's/^CapEff:	//p' "/proc/$pid/status")" = \
+		    0000000000003000 ] || fail "a shell has more"
+	done
+}
+
+# No WireGuard at all: a plain UDP echo daemon, a hook, nat-connect.
+scenario_daemon_and_hook() {
+	net_begin
+	net_two_sites
+	server
+	local x k_a k_b
+	for x in a b; do
+		(umask 077 && wg genkey >"$NET_DIR/$x.key")
+		wg pubkey <"$NET_DIR/$x.key" >"$NET_DIR/$x.pub"
+		nsenter "--net=/run/netns/h$x" socat \
+		    UDP4-RECVFROM:27015,fork,reuseaddr EXEC:cat \
+		    2>"$NET_DIR/socat.$x.log" &
+	done
+	k_a=$(cat "$NET_DIR/a.pub") k_b=$(cat "$NET_DIR/b.pub")
+	cat >"$NET_DIR/hook" <<-'H'
+	#!/bin/sh
+	printf '%s %s %s %s %s\n' "$1" "$NATKIT_STATE" "$NATKIT_KEY" \
+	    "$NATKIT_ENDPOINT" "$NATKIT_METHOD" >>/run/lab/hook.log
+	H
+	chmod +x "$NET_DIR/hook"
+	nsenter --net=/run/netns/ha "$bin/nat-connect" -k "$NET_DIR/a.key" \
+	    -S "$NET_SERVERS" 27015 "$k_b" -- "$NET_DIR/hook" word \
+	    >"$NET_DIR/a.out" 2>"$NET_DIR/a.err" &
+	local pid_a=$!
+	nsenter --net=/run/netns/hb "$bin/nat-connect" -1 -w 20 \
+	    -k "$NET_DIR/b.key" -S "$NET_SERVERS" 27015 "$k_a" \
+	    >"$NET_DIR/b.out" 2>"$NET_DIR/b.err" || fail "b ended with $?"
+	within 5 grep -qF "word direct $k_b 203.0.113.2:27015 srflx" \
+	    "$NET_DIR/hook.log" || fail "the hook: $(cat "$NET_DIR/hook.log")"
+	[ "$(echo hello | on ha socat -t 1 - \
+	    UDP4:203.0.113.2:27015,bind=:27015,reuseaddr)" = hello ] ||
+		fail "no answer from the daemon"
+	kill "$pid_a"
+	wait "$pid_a" || fail "a ended with $?"
+	[ -z "$(pids_of ha nat-port)$(pids_of ha nat-punch)" ] ||
+		fail "processes are left"
+	# secrets are in no argument, no record and no message
+	! grep -rqF "$(cat "$NET_DIR/a.key")" "$NET_DIR"/*.out "$NET_DIR"/*.err ||
+		fail "a key was told"
+}
+
+# Bytes for the forgeries, without a tool of ours: STUN with a right
+# FINGERPRINT (gzip has the CRC) and whatever attributes are given in hex.
+stun_bytes() { # TYPE-HEX ATTRIBUTES-HEX
+	local len head crc
+	len=$((${#2} / 2 + 8))
+	head=$(printf '%s%04x2112a442%s%s' "$1" "$len" \
+	    0102030405060708090a0b0c "$2")
+	crc=$(unhex "$head" | gzip -c | tail -c 8 | head -c 4 |
+		od -An -tu4 --endian=little)
+	unhex "$head$(printf '80280004%08x' $((crc ^ 0x5354554e)))"
+}
+
+unhex() {
+	# shellcheck disable=SC2059
+	printf "$(printf %s "$1" | sed 's/../\\x&/g')"
+}
+
+# An attacker on the public net sends forged checks, forged go and other
+# session packets (with the server's address) and rubbish to a live path.
+scenario_forgeries() {
+	net_begin
+	net_public
+	net_nat na 198.51.100
+	net_host ha na
+	net_public_host hb 203.0.113
+	net_public_host ev 198.18.9
+	pair
+	server
+	both_connect
+	on ha ping -i 0.1 -w 60 10.9.0.2 >"$NET_DIR/ping.log" &
+	local ping=$! before after i mac user
+	before=$(on hb wg show wgb endpoints)
+	user=00060011$(printf '%s' 'AAAAAAAA:BBBBBBBB' | od -An -tx1 -v |
+		tr -d ' \n')000000
+	mac=001c0020$(printf '%064d' 0)
+	ip -n ev addr add "$NET_SERVER/32" dev lo
+	for i in 1 2 3 4 5; do
+		{
+			# a check that wants to be nominated, its success, an error
+			printf '%s\n' "0001 ${user}002500000024000400ff00ff$mac" \
+			    "0101 00200008000121120000a443$mac" "0111 00090004000004$i$i"
+			# session packets of 3 classes: a go would be in SEALED
+			printf '%s\n' \
+			    "0382 4e02001000000000000000000000000000000001${mac/001c/4e03}" \
+			    "0392 4e02001000000000000000000000000000000002${mac/001c/4e03}" \
+			    "0393 00090004000004514e0200100000000000000000000000000000000$i" \
+			    "0381 4e010030$(printf '%096d' 0)"
+		} | while read -r type attrs; do
+			stun_bytes "$type" "$attrs" >"$NET_DIR/forged"
+			for from in 198.18.9.2 "$NET_SERVER"; do
+				on ev socat -u "OPEN:$NET_DIR/forged" \
+				    "UDP4-SENDTO:203.0.113.2:51820,bind=$from:3478"
+			done
+		done
+		on ev socat -u OPEN:/dev/null,null-eof \
+		    UDP4-SENDTO:203.0.113.2:51820 || :
+		head -c 600 /dev/urandom >"$NET_DIR/forged"
+		on ev socat -u "OPEN:$NET_DIR/forged" UDP4-SENDTO:203.0.113.2:51820
+	done
+	sleep 6 # a consent check each 5 s: one more has to pass
+	after=$(on hb wg show wgb endpoints)
+	[ "$before" = "$after" ] || fail "the endpoint moved: $after"
+	! grep -E 'state=(lost|failed)|198\.18\.9' "$NET_DIR/wgb.out" ||
+		fail "the path was disturbed"
+	! grep -E 'start again' "$NET_DIR/wgb.err" || fail "a stage ended"
+	kill -INT "$ping"
+	wait "$ping" || :
+	grep -q ' 0% packet loss' "$NET_DIR/ping.log" || fail "packets were lost"
+}
+
+"scenario_$1" "${@:2}"
