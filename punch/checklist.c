@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: ISC */
+/* One peer's path: RFC 8445 with one base a side and roles that follow from
+ * the keys, preceded by low TTL and a barrier (DESIGN.md). */
+#include "checklist.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "outgoing.h"
+#include "search.h"
+
+static uint64_t
+sooner(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+void
+checklist_init(struct checklist *x, bool again, uint64_t tie_breaker)
+{
+	memset(x, 0, sizeof(*x));
+	x->again = again;
+	x->tie_breaker = tie_breaker;
+	x->nominee = -1;
+	x->phase_end_us = NEVER;
+	x->retry_us = NEVER;
+}
+
+uint64_t
+checklist_step(struct checklist *x, uint64_t now_us)
+{
+	struct turn t;
+	uint64_t next;
+
+	search_step(x, now_us);
+	nomination_step(x, now_us);
+	t = outgoing_next(x);
+	if (t.at_us <= now_us) {
+		outgoing_take(x, &t, now_us);
+		t = outgoing_next(x);
+	}
+	next = sooner(t.at_us, sooner(x->phase_end_us, x->retry_us));
+	next = sooner(next, nomination_next(x, now_us));
+	if (x->phase == PHASE_FULL && search_send_error(x) != NULL)
+		next = sooner(next, x->phase_us + CHECKLIST_ERROR_US);
+	return next > now_us ? next : now_us + 1000;
+}
+
+int
+checklist_remote(
+    struct checklist *x, uint32_t generation, const struct remote *r)
+{
+	struct offer *o = &x->offer;
+
+	if (!o->open || o->generation != generation) {
+		memset(o, 0, sizeof(*o));
+		o->open = true;
+		o->generation = generation;
+	}
+	o->seen++;
+	if (r->type == CANDIDATE_NONE)
+		return 0;
+	if (!addr_is_sendable(&r->addr))
+		return -EINVAL;
+	if (o->n == CANDIDATE_REMOTES)
+		return -ENOSPC;
+	o->remote[o->n++] = *r;
+	return 0;
+}
+
+int
+checklist_introduce(
+    struct checklist *x, const struct introduction *i, uint64_t now_us)
+{
+	struct offer *o = &x->offer;
+	bool match = o->open && o->generation == i->generation
+			 ? o->seen == i->count
+			 : i->count == 0;
+
+	if (!match) {
+		memset(o, 0, sizeof(*o));
+		return -EBADMSG;
+	}
+	if (!x->introduced)
+		pace_init(&x->pace, now_us);
+	x->introduced = true;
+	x->gone = false;
+	x->generation = i->generation;
+	x->controlling = i->controlling;
+	x->consent.controlling = i->controlling;
+	x->credentials = i->credentials;
+	x->n_remotes = i->count == 0 ? 0 : o->n;
+	memcpy(x->remotes, o->remote, sizeof(x->remotes));
+	memset(o, 0, sizeof(*o));
+	search_start(x, PHASE_OPENING, now_us, CHECKLIST_NO_GO_US);
+	if (x->candidates.n == 0)
+		search_fail(x, "no-candidates", now_us);
+	return 0;
+}
+
+int
+checklist_go(struct checklist *x, uint32_t generation, uint64_t age_ms,
+    uint64_t skew_ms, uint64_t now_us)
+{
+	uint64_t lasts_us = CHECKLIST_ROUNDS_US;
+
+	if (!x->introduced || generation != x->generation)
+		return -ENOENT;
+	if (skew_ms > CHECKLIST_ROUNDS_MAX_US / 2000)
+		skew_ms = CHECKLIST_ROUNDS_MAX_US / 2000;
+	if (age_ms > CHECKLIST_ROUNDS_MAX_US / 1000)
+		age_ms = CHECKLIST_ROUNDS_MAX_US / 1000;
+	if (2 * skew_ms * 1000 > lasts_us)
+		lasts_us = 2 * skew_ms * 1000;
+	lasts_us = lasts_us > age_ms * 1000 + CHECKLIST_ROUNDS_MIN_US
+		       ? lasts_us - age_ms * 1000
+		       : CHECKLIST_ROUNDS_MIN_US;
+	x->gone = false;
+	if (x->phase == PHASE_FULL) /* late: the peer begins only now */
+		x->phase_end_us = now_us + CHECKLIST_FULL_US;
+	else if (x->phase == PHASE_IDLE || x->phase == PHASE_SETTLED)
+		search_start(x, PHASE_OPENING, now_us, CHECKLIST_NO_GO_US);
+	if (x->phase == PHASE_OPENING && x->candidates.n > 0)
+		search_rounds(x, lasts_us, now_us);
+	x->went = true;
+	return 0;
+}
+
+void
+checklist_gone(struct checklist *x, uint64_t now_us)
+{
+	x->gone = true;
+	if (x->consent.active)
+		return;
+	if (x->state != PATH_FAILED)
+		search_fail(x, "gone", now_us);
+	x->retry_us = NEVER;
+}
+
+bool
+checklist_settled(const struct checklist *x, uint64_t now_us)
+{
+	if (x->state == PATH_DIRECT)
+		return consent_settled(&x->consent, now_us);
+	return x->state == PATH_FAILED;
+}
+
+const char *
+checklist_missing(const struct checklist *x)
+{
+	if (!x->introduced)
+		return "no introduction: it isn't there, or doesn't want us";
+	if (x->candidates.n == 0)
+		return "it has no candidates";
+	if (x->phase == PHASE_OPENING && !x->went)
+		return "no go from the rendezvous server";
+	if (x->first_us == 0)
+		return x->went ? "no answer to checks"
+			       : "no go, and no answer to checks";
+	return "it answers, but its own checks don't come through";
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: ISC */
+/* One peer's path: from an introduction through low TTL, barrier, checks and
+ * one nomination (RFC 8445) to a direct path and its keeping (RFC 7675). A
+ * pure state machine: events and a clock go in, outputs come out. DESIGN.md
+ * says why each phase is there.
+ *
+ *   introduced -> OPENING --go or 3 s--> ROUNDS --> FULL --10 s--> failed
+ *                    any of them --nominated--> SETTLED (direct)
+ *   lost -> OPENING (0.4 s) -> ROUNDS -> FULL     failed --40 s--> OPENING
+ */
+#ifndef NATKIT_CHECKLIST_H
+#define NATKIT_CHECKLIST_H
+
+#include "candidate.h"
+#include "check.h"
+#include "consent.h"
+#include "output.h"
+#include "pace.h"
+#include "stun.h"
+
+#define CHECKLIST_TTL 2		       /* leaves our NAT, ends before theirs */
+#define CHECKLIST_NO_GO_US 3000000u    /* then we go without */
+#define CHECKLIST_REOPEN_US 400000u    /* of OPENING when a path was lost */
+#define CHECKLIST_OPENING_US 100000u   /* between low-TTL checks */
+#define CHECKLIST_ROUNDS_US 100000u    /* least time of low TTL after go */
+#define CHECKLIST_ROUNDS_MIN_US 30000u /* also of a go that came late */
+#define CHECKLIST_ROUNDS_MAX_US 3000000u
+#define CHECKLIST_RTO_US 100000u /* doubling, at full TTL */
+#define CHECKLIST_RTO_MAX_US 1000000u
+#define CHECKLIST_FULL_US 10000000u /* then it has failed */
+#define CHECKLIST_ERROR_US 1000000u /* same, when no candidate can be sent to */
+#define CHECKLIST_GRACE_US 150000u  /* for a better candidate to answer */
+#define CHECKLIST_NOMINATE_US 2000000u /* then the next best is nominated */
+/* Linux forgets an unreplied flow, and so the clash, after 30 s of silence. */
+#define CHECKLIST_SILENCE_US 40000000u
+
+enum checklist_phase {
+	PHASE_IDLE,
+	PHASE_OPENING,
+	PHASE_ROUNDS,
+	PHASE_FULL,
+	PHASE_SETTLED,
+};
+
+/* A peer record with state=introduced. */
+struct introduction {
+	uint32_t generation;
+	uint64_t count;
+	bool controlling;
+	struct check_credentials credentials;
+};
+
+/* Remotes of a generation that is not introduced yet. */
+struct offer {
+	bool open;
+	uint32_t generation;
+	uint64_t seen; /* counts also what is not kept */
+	size_t n;
+	struct remote remote[CANDIDATE_REMOTES];
+};
+
+struct checklist {
+	bool again; /* a failed peer is tried again after the silence */
+	enum path_state state;
+	enum checklist_phase phase;
+	bool introduced, went, gone;
+	uint32_t generation;
+	bool controlling;
+	uint64_t tie_breaker;
+	struct check_credentials credentials;
+	struct offer offer;
+	size_t n_remotes;
+	struct remote remotes[CANDIDATE_REMOTES];
+
+	struct candidates candidates;
+	uint64_t phase_us;     /* when it began */
+	uint64_t phase_end_us; /* UINT64_MAX: never */
+	uint64_t round_us;     /* between the rounds of ROUNDS */
+	uint64_t first_us;     /* first answer of this search, 0 none */
+	uint64_t retry_us;     /* of a failed peer, UINT64_MAX never */
+	int nominee;	       /* index, or -1 */
+	bool nominee_answered;
+	uint64_t nominee_us, nominee_due_us, nominee_interval_us;
+
+	struct remote path; /* the selected one; consent tells if it is live */
+	struct addr path_local; /* where its answers come to */
+	struct consent consent;
+	struct pace pace;
+	struct outputs out;
+};
+
+void checklist_init(struct checklist *x, bool again, uint64_t tie_breaker);
+
+/* A remote record; one of CANDIDATE_NONE, a type of the future, is counted
+ * and not kept. Returns 0; -EINVAL, an address that nobody sends to, or
+ * -ENOSPC: counted, but not kept. */
+int checklist_remote(
+    struct checklist *x, uint32_t generation, const struct remote *r);
+/* Takes the remotes of this generation and begins. Returns 0, or -EBADMSG
+ * when their number is not the count (they are then forgotten). */
+int checklist_introduce(
+    struct checklist *x, const struct introduction *i, uint64_t now_us);
+/* Returns 0, or -ENOENT for a generation that was not introduced. */
+int checklist_go(struct checklist *x, uint32_t generation, uint64_t age_ms,
+    uint64_t skew_ms, uint64_t now_us);
+void checklist_gone(struct checklist *x, uint64_t now_us);
+/* A Binding message that came from an address to one of ours. Returns 0 when
+ * it was the peer's; -ENOENT, -EACCES, -EBADMSG when not (and nothing has
+ * changed and nothing is answered). */
+int checklist_receive(struct checklist *x, const struct stun_msg *m,
+    const struct addr *from, const struct addr *local, uint64_t now_us);
+/* A send failed on this host: error is an enum port_error. */
+void checklist_port_error(
+    struct checklist *x, const struct addr *remote, int error, uint64_t now_us);
+/* Does what is due, at most one datagram. Returns when to call again,
+ * UINT64_MAX for not before the next event. */
+uint64_t checklist_step(struct checklist *x, uint64_t now_us);
+
+/* Nothing more will happen by itself: direct and acknowledged, or failed. */
+bool checklist_settled(const struct checklist *x, uint64_t now_us);
+/* What it still waits for, in words. */
+const char *checklist_missing(const struct checklist *x);
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: ISC */
+/* Keeping a direct path: acknowledgements, then led consent freshness (RFC
+ * 7675). The controlling side checks every 5 s; the controlled side opens its
+ * own NAT shortly before and checks right after, so that the first packet that
+ * a NAT without a table sees comes from the inside. */
+#include "consent.h"
+
+#include <string.h>
+
+static uint64_t
+later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+void
+consent_start(struct consent *c, bool controlling, const struct addr *remote,
+    uint64_t now_us)
+{
+	memset(c, 0, sizeof(*c));
+	c->active = true;
+	c->controlling = controlling;
+	c->remote = *remote;
+	c->start_us = now_us;
+	c->good_us = now_us;
+	c->heard_us = now_us;
+	c->sent_us = now_us;
+}
+
+/* Our last check is unanswered. */
+static bool
+waiting(const struct consent *c)
+{
+	return c->sent_us > c->good_us;
+}
+
+static uint64_t
+next_ack(const struct consent *c)
+{
+	uint64_t at = c->start_us + (c->acks + 1) * CONSENT_ACK_US;
+
+	if (c->acks < CONSENT_ACKS - 1)
+		return at;
+	if (c->acks == CONSENT_ACKS - 1)
+		return at + CONSENT_STREAM_US - CONSENT_ACK_US;
+	return UINT64_MAX;
+}
+
+/* The regular check, when nothing is missing. */
+static uint64_t
+next_check(const struct consent *c, enum consent_action *action)
+{
+	*action = CONSENT_CHECK;
+	if (c->controlling)
+		return c->sent_us + CONSENT_PERIOD_US;
+	if (c->echo)
+		return c->heard_us;
+	if (c->opened || c->acks < CONSENT_ACKS)
+		return c->heard_us + CONSENT_ALONE_US;
+	*action = CONSENT_OPEN;
+	return c->heard_us + CONSENT_PERIOD_US - CONSENT_OPEN_US;
+}
+
+static uint64_t
+lost_at(const struct consent *c)
+{
+	uint64_t silent = later(c->good_us, c->heard_us) + CONSENT_LOST_US;
+	uint64_t deaf = c->good_us + CONSENT_DEAF_US;
+
+	/* A path is never given up without having been asked. */
+	return later(c->sent_us + 1, silent < deaf ? silent : deaf);
+}
+
+uint64_t
+consent_next(const struct consent *c, enum consent_action *action)
+{
+	uint64_t at = next_check(c, action);
+	uint64_t ack = next_ack(c);
+
+	if (ack < at) {
+		at = ack;
+		*action = CONSENT_CHECK;
+	}
+	if (!waiting(c))
+		return at;
+	if (c->sent_us + CONSENT_RETRY_US < at) {
+		at = c->sent_us + CONSENT_RETRY_US;
+		*action = CONSENT_CHECK;
+	}
+	if (lost_at(c) <= at) {
+		at = lost_at(c);
+		*action = CONSENT_LOST;
+	}
+	return at;
+}
+
+void
+consent_sent(struct consent *c, enum consent_action action,
+    const uint8_t tid[STUN_TID_LEN], uint64_t now_us)
+{
+	flight_add(&c->flight, tid, c->controlling, now_us);
+	if (action == CONSENT_OPEN) {
+		c->opened = true;
+		return;
+	}
+	c->echo = false;
+	c->sent_us = now_us;
+	if (c->acks < CONSENT_ACKS && next_ack(c) <= now_us)
+		c->acks++;
+}
+
+bool
+consent_answered(
+    struct consent *c, const uint8_t tid[STUN_TID_LEN], uint64_t now_us)
+{
+	struct flight_slot slot;
+
+	if (!flight_take(&c->flight, tid, &slot))
+		return false;
+	c->good_us = now_us;
+	return true;
+}
+
+void
+consent_heard(struct consent *c, uint64_t now_us)
+{
+	c->heard_us = now_us;
+	c->opened = false;
+	/* One check of ours for one of theirs, but not for each of a burst. */
+	if (!c->controlling && c->acks == CONSENT_ACKS &&
+	    now_us - c->sent_us > CONSENT_PERIOD_US / 2)
+		c->echo = true;
+}
+
+bool
+consent_doubtful(const struct consent *c, uint64_t now_us)
+{
+	return waiting(c) && now_us - later(c->good_us, c->heard_us) >
+				 CONSENT_PERIOD_US + CONSENT_RETRY_US / 2;
+}
+
+bool
+consent_settled(const struct consent *c, uint64_t now_us)
+{
+	return c->acks == CONSENT_ACKS &&
+	       (!waiting(c) || now_us - c->sent_us >= 2 * CONSENT_RETRY_US);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: ISC */
+/* The records that nat-rendezvous agent prints, as events. */
+#include "intake.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "record.h"
+
+/* Fields of one record: the first that is missing or malformed is kept. */
+struct fields {
+	const struct record_view *r;
+	const char *wrong;
+};
+
+static void
+wrong(struct fields *f, const char *key)
+{
+	if (f->wrong == NULL)
+		f->wrong = key;
+}
+
+static uint64_t
+number(struct fields *f, const char *key, uint64_t max)
+{
+	uint64_t v = 0;
+
+	if (record_get_u64(f->r, key, &v) != 0 || v > max)
+		wrong(f, key);
+	return v;
+}
+
+static const char *
+word(struct fields *f, const char *key)
+{
+	const char *v = record_get(f->r, key);
+
+	if (v == NULL) {
+		wrong(f, key);
+		return "";
+	}
+	return v;
+}
+
+static void
+peer_key(struct fields *f, uint8_t out[KEY_LEN])
+{
+	if (record_get_key(f->r, "key", out) != 0)
+		wrong(f, "key");
+}
+
+static void
+user(struct fields *f, const char *key, char out[CHECK_USER_LEN + 1])
+{
+	const char *v = word(f, key);
+
+	if (check_user_valid(v))
+		memcpy(out, v, CHECK_USER_LEN + 1);
+	else
+		wrong(f, key);
+}
+
+static void
+password(struct fields *f, const char *key, char out[CHECK_PASSWORD_LEN + 1])
+{
+	const char *v = word(f, key);
+
+	if (check_password_valid(v))
+		memcpy(out, v, CHECK_PASSWORD_LEN + 1);
+	else
+		wrong(f, key);
+}
+
+static void
+read_introduced(struct fields *f, struct intake *out)
+{
+	struct introduction *i = &out->introduction;
+	const char *role = word(f, "role");
+
+	out->kind = INTAKE_INTRODUCED;
+	i->generation = out->generation =
+	    (uint32_t)number(f, "generation", UINT32_MAX);
+	i->count = number(f, "count", UINT32_MAX);
+	i->controlling = strcmp(role, "controlling") == 0;
+	if (!i->controlling && strcmp(role, "controlled") != 0)
+		wrong(f, "role");
+	user(f, "user", i->credentials.user);
+	password(f, "password", i->credentials.password);
+	user(f, "peer_user", i->credentials.peer_user);
+	password(f, "peer_password", i->credentials.peer_password);
+}
+
+static void
+read_peer(struct fields *f, struct intake *out)
+{
+	const char *state = word(f, "state");
+
+	if (strcmp(state, "waiting") == 0)
+		out->kind = INTAKE_WAITING;
+	else if (strcmp(state, "introduced") == 0)
+		read_introduced(f, out);
+}
+
+static void
+read_remote(struct fields *f, struct intake *out)
+{
+	out->kind = INTAKE_REMOTE;
+	out->generation = (uint32_t)number(f, "generation", UINT32_MAX);
+	out->remote.type = candidate_type_parse(word(f, "type"));
+	if (record_get_addr(f->r, "endpoint", &out->remote.addr) != 0)
+		wrong(f, "endpoint");
+	out->remote.priority = (uint32_t)number(f, "priority", UINT32_MAX);
+}
+
+static void
+read_go(struct fields *f, struct intake *out)
+{
+	out->kind = INTAKE_GO;
+	out->generation = (uint32_t)number(f, "generation", UINT32_MAX);
+	out->age_ms = number(f, "age_ms", UINT64_MAX);
+	out->skew_ms = number(f, "skew_ms", UINT64_MAX);
+}
+
+static void
+read_gone(struct fields *f, struct intake *out)
+{
+	(void)f;
+	out->kind = INTAKE_GONE;
+}
+
+static const struct {
+	const char *type;
+	void (*read)(struct fields *f, struct intake *out);
+} types[] = {
+    {"peer", read_peer},
+    {"remote", read_remote},
+    {"go", read_go},
+    {"gone", read_gone},
+};
+
+int
+intake_parse(struct intake *out, const char *line, size_t len, const char **why)
+{
+	struct record_view r;
+	struct fields f = {.r = &r};
+	struct intake event = {.kind = INTAKE_NOTHING};
+
+	*why = "no record";
+	if (record_parse(&r, line, len) != 0)
+		return -EBADMSG;
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if (!record_is(&r, types[i].type))
+			continue;
+		peer_key(&f, event.key);
+		types[i].read(&f, &event);
+	}
+	*why = f.wrong;
+	if (f.wrong != NULL)
+		return -EBADMSG;
+	*out = event;
+	return 0;
+}

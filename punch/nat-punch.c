@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: ISC */
+/* nat-punch: opens a path to each peer that the records on standard input
+ * introduce, proves it with checks (RFC 8445), and keeps it (RFC 7675). */
+#include <errno.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "drop.h"
+#include "exitcode.h"
+#include "line.h"
+#include "log.h"
+#include "loop.h"
+#include "peers.h"
+#include "port.h"
+#include "record.h"
+
+#define WAIT_ONE_S 30
+
+static const char usage_text[] =
+    "usage: nat-punch [-1hjqv] [-s path | -p port] [-w seconds]\n";
+
+struct punch {
+	struct loop loop;
+	struct peers *peers;
+	struct port *port;
+	struct line line;
+	struct event *input;  /* NULL once standard input has ended */
+	struct event *output; /* tells when its reader is gone */
+	struct event *socket[2];
+	struct event *timer;
+	struct event *deadline;
+	bool one, json;
+	bool done; /* the exit code is decided */
+};
+
+struct options {
+	bool one, json;
+	const char *path;
+	uint16_t port;
+	uint32_t wait_s; /* 0: no limit */
+};
+
+/* What is to be sent and said */
+
+static void
+finish(struct punch *u, int code)
+{
+	u->done = true;
+	loop_end(&u->loop, code);
+}
+
+static void
+print(struct punch *u, const struct peer *peer, const struct report *r)
+{
+	struct record rec;
+	int rc;
+
+	record_begin(&rec, "path");
+	record_put_key(&rec, "key", peer->key);
+	record_put(&rec, "state", path_state_name(r->state));
+	record_put_addr(&rec, "endpoint", &r->endpoint);
+	if (r->state == PATH_DIRECT)
+		record_put_u64(&rec, "rtt_us", r->rtt_us);
+	record_put_addr(&rec, "local", &r->local);
+	record_put(&rec, "method", candidate_type_name(r->method));
+	record_put(&rec, "reason", r->reason);
+	rc = record_write(&rec, STDOUT_FILENO, u->json);
+	if (rc == 0 || u->done)
+		return;
+	if (rc != -EPIPE)
+		log_warnx("standard output: %s", strerror(-rc));
+	finish(u, EXIT_TEMP);
+}
+
+/* A full socket loses a datagram, as any network may. */
+static int
+send_error(int rc)
+{
+	switch (rc) {
+	case 0:
+	case -EAGAIN:
+	case -ENOBUFS:
+	case -EINTR:
+		return PORT_E_NONE;
+	case -EPERM:
+	case -EACCES:
+		return PORT_E_DENIED;
+	default:
+		return PORT_E_UNREACHABLE;
+	}
+}
+
+static void
+flush(struct punch *u, struct peer *peer, uint64_t now)
+{
+	struct output o;
+
+	while (outputs_take(&peer->list.out, &o)) {
+		int error;
+
+		if (o.is_report) {
+			print(u, peer, &o.report);
+			continue;
+		}
+		error = send_error(port_send(u->port, &o.remote,
+		    o.local.family == ADDR_NONE ? NULL : &o.local, o.ttl,
+		    o.data, o.len));
+		if (error != PORT_E_NONE)
+			checklist_port_error(
+			    &peer->list, &o.remote, error, now);
+	}
+}
+
+static void
+pump(struct punch *u, struct peer *peer)
+{
+	uint64_t now = now_us();
+
+	flush(u, peer, now);
+	peer->next_us = checklist_step(&peer->list, now);
+	flush(u, peer, now);
+}
+
+/* Ends */
+
+static void
+say_missing(const struct punch *u)
+{
+	for (size_t i = 0; i < u->peers->n; i++) {
+		const struct peer *peer = &u->peers->peer[i];
+		char key[KEY_STRLEN];
+
+		if (!peer->asked || peer->list.state == PATH_DIRECT ||
+		    peer->list.state == PATH_FAILED)
+			continue;
+		log_warnx("peer %s: %s", key_format(peer->key, key),
+		    checklist_missing(&peer->list));
+	}
+}
+
+static void
+conclude(struct punch *u, enum verdict v)
+{
+	switch (v) {
+	case VERDICT_YES:
+		finish(u, EXIT_YES);
+		break;
+	case VERDICT_NO:
+		say_missing(u);
+		finish(u, EXIT_NO);
+		break;
+	case VERDICT_LATE:
+		say_missing(u);
+		finish(u, EXIT_TEMP);
+		break;
+	case VERDICT_NOBODY:
+		log_warnx("no peer record came on standard input: is "
+			  "nat-rendezvous agent running, with a peer's key?");
+		finish(u, EXIT_TEMP);
+		break;
+	case VERDICT_OPEN:
+		break;
+	}
+}
+
+/* After every event: the next wake-up, or the end. */
+static void
+settle(struct punch *u)
+{
+	uint64_t next = UINT64_MAX, now = now_us();
+	bool ended = u->input == NULL;
+	enum verdict v;
+
+	if (u->done)
+		return;
+	v = peers_verdict(u->peers, ended, now);
+	if (ended || (u->one && v != VERDICT_NOBODY))
+		conclude(u, v);
+	for (size_t i = 0; i < u->peers->n; i++)
+		if (u->peers->peer[i].next_us < next)
+			next = u->peers->peer[i].next_us;
+	if (next != UINT64_MAX)
+		loop_at(u->timer, (next + 999) / 1000);
+}
+
+static void
+timer_cb(evutil_socket_t fd, short events, void *arg)
+{
+	struct punch *u = arg;
+	uint64_t now = now_us();
+
+	(void)fd;
+	(void)events;
+	for (size_t i = 0; i < u->peers->n; i++)
+		if (u->peers->peer[i].next_us <= now)
+			pump(u, &u->peers->peer[i]);
+	settle(u);
+}
+
+static void
+deadline_cb(evutil_socket_t fd, short events, void *arg)
+{
+	struct punch *u = arg;
+
+	(void)fd;
+	(void)events;
+	conclude(u, peers_verdict_late(u->peers));
+}
+
+/* What comes in */
+
+static void
+line_cb(void *arg, const char *line, size_t len)
+{
+	struct punch *u = arg;
+	struct peer *peer;
+	const char *wrong;
+
+	if (len == 0)
+		return;
+	if (peers_line(u->peers, line, len, now_us(), &peer, &wrong) != 0)
+		log_warnx("standard input: record skipped: %s", wrong);
+	if (peer != NULL)
+		pump(u, peer);
+}
+
+static void
+input_cb(evutil_socket_t fd, short events, void *arg)
+{
+	struct punch *u = arg;
+	uint64_t too_long = u->line.too_long;
+	int rc;
+
+	(void)events;
+	rc = line_read(&u->line, fd, line_cb, u);
+	if (u->line.too_long != too_long)
+		log_warnx("standard input: record skipped: too long");
+	if (rc < 0)
+		log_warnx("standard input: %s", strerror(-rc));
+	if (rc <= 0) {
+		event_free(u->input);
+		u->input = NULL;
+	}
+	settle(u);
+}
+
+/* A pipe that nobody reads shows an error; nothing else makes it readable. */
+static void
+output_cb(evutil_socket_t fd, short events, void *arg)
+{
+	(void)fd;
+	(void)events;
+	finish(arg, EXIT_TEMP);
+}
+
+static void
+receive(struct punch *u, const struct port_msg *m)
+{
+	struct peer *peer;
+	uint64_t now = now_us();
+
+	if (m->op == PORT_ERROR) {
+		log_debug("a send failed: %s", port_error_name(m->error));
+		peers_port_error(u->peers, &m->remote, m->error, now);
+		return;
+	}
+	if (m->op != PORT_DATAGRAM)
+		return;
+	peer = peers_receive(
+	    u->peers, m->payload, m->len, &m->remote, &m->local, now);
+	if (peer != NULL)
+		pump(u, peer);
+}
+
+/* At most so many a call: the clock has its turn too. */
+#define SOCKET_BATCH 64
+
+static void
+socket_cb(evutil_socket_t fd, short events, void *arg)
+{
+	struct punch *u = arg;
+	uint8_t buf[PORT_MAX];
+	struct port_msg m;
+	int rc = 0;
+
+	(void)fd;
+	(void)events;
+	for (int i = 0; i < SOCKET_BATCH; i++) {
+		rc = port_recv(u->port, &m, buf);
+		if (rc != 1)
+			break;
+		receive(u, &m);
+	}
+	if (rc < 0) {
+		log_warnx("the port socket is gone: has nat-port ended?");
+		finish(u, EXIT_TEMP);
+	}
+	settle(u);
+}
+
+/* Set-up */
+
+__attribute__((noreturn, format(printf, 1, 2))) static void
+usage(const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_init("nat-punch", 0); /* -q does not silence this */
+	log_warnx("%s", text);
+	fputs(usage_text, stderr);
+	exit(EXIT_USAGE);
+}
+
+static uint32_t
+number(int letter, const char *text, uint32_t max)
+{
+	size_t len = strlen(text);
+	unsigned long v = 0;
+
+	if (len > 0 && len <= 9 && strspn(text, "0123456789") == len)
+		v = strtoul(text, NULL, 10);
+	if (v < 1 || v > max)
+		usage("-%c %s: give a number from 1 to %u", letter, text, max);
+	return (uint32_t)v;
+}
+
+static void
+option(struct options *o, int letter, const char *arg)
+{
+	switch (letter) {
+	case '1':
+		o->one = true;
+		break;
+	case 'h':
+		fputs(usage_text, stdout);
+		exit(EXIT_YES);
+	case 'j':
+		o->json = true;
+		break;
+	case 'p':
+		o->port = (uint16_t)number('p', arg, 65535);
+		break;
+	case 'q':
+		log_quiet();
+		break;
+	case 's':
+		o->path = arg;
+		break;
+	case 'v':
+		log_more();
+		break;
+	case 'w':
+		o->wait_s = number('w', arg, 1000000);
+		break;
+	case ':':
+		usage("-%c needs a value", optopt);
+	default:
+		usage("-%c is no option of nat-punch", optopt);
+	}
+}
+
+static void
+parse(struct options *o, int argc, char *argv[])
+{
+	int letter;
+
+	opterr = 0;
+	while ((letter = getopt(argc, argv, ":1hjp:qs:vw:")) != -1)
+		option(o, letter, optarg);
+	if (optind < argc)
+		usage("%s: records come on standard input, not as operands",
+		    argv[optind]);
+	if (o->path != NULL && o->port != 0)
+		usage("give either -s (a port socket) or -p (an own port)");
+	if (o->one && o->wait_s == 0)
+		o->wait_s = WAIT_ONE_S;
+}
+
+static void
+open_port(struct punch *u, const struct options *o)
+{
+	int fds[2], n, rc;
+
+	rc = o->path != NULL ? port_connect(&u->port, o->path)
+			     : port_bind(&u->port, o->port);
+	if (rc != 0 && o->path != NULL)
+		fatalx(rc == -EACCES || rc == -EPERM ? EXIT_USAGE : EXIT_TEMP,
+		    "port socket %s: %s: is nat-port running?", o->path,
+		    strerror(-rc));
+	if (rc != 0)
+		fatalx(rc == -EACCES || rc == -EPERM ? EXIT_USAGE : EXIT_TEMP,
+		    "UDP port %u: %s", o->port, strerror(-rc));
+	n = port_fds(u->port, fds);
+	for (int i = 0; i < n; i++) {
+		u->socket[i] = loop_event(
+		    &u->loop, fds[i], EV_READ | EV_PERSIST, socket_cb, u);
+		event_add(u->socket[i], NULL);
+	}
+}
+
+static void
+open_pipes(struct punch *u)
+{
+	struct stat st;
+
+	u->input = loop_event(
+	    &u->loop, STDIN_FILENO, EV_READ | EV_PERSIST, input_cb, u);
+	if (event_add(u->input, NULL) == -1)
+		fatalx(EXIT_USAGE, "standard input can't be read");
+	if (fstat(STDOUT_FILENO, &st) == -1 || !S_ISFIFO(st.st_mode))
+		return;
+	u->output = loop_event(&u->loop, STDOUT_FILENO, EV_READ, output_cb, u);
+	event_add(u->output, NULL);
+}
+
+static void
+set_up(struct punch *u, const struct options *o)
+{
+	loop_init(&u->loop, true);
+	u->one = o->one;
+	u->json = o->json;
+	line_init(&u->line);
+	u->peers = peers_new(!o->one);
+	if (u->peers == NULL)
+		fatalx(EXIT_TEMP, "out of memory");
+	open_port(u, o);
+	open_pipes(u);
+	u->timer = loop_event(&u->loop, -1, 0, timer_cb, u);
+	u->deadline = loop_event(&u->loop, -1, 0, deadline_cb, u);
+	if (o->wait_s != 0)
+		loop_at(u->deadline, now_ms() + o->wait_s * 1000ull);
+}
+
+static void
+tear_down(struct punch *u)
+{
+	struct event *all[] = {u->input, u->output, u->socket[0], u->socket[1],
+	    u->timer, u->deadline};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i] != NULL)
+			event_free(all[i]);
+	log_info("%llu packets were not our peers', %llu forged",
+	    (unsigned long long)u->peers->foreign,
+	    (unsigned long long)u->peers->forged);
+	port_free(u->port);
+	peers_free(u->peers);
+	loop_free(&u->loop);
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct options o = {.path = NULL};
+	struct punch u = {.port = NULL};
+	int code;
+
+	log_init("nat-punch", 0);
+	parse(&o, argc, argv);
+	if (sodium_init() == -1)
+		fatalx(EXIT_INTERNAL, "libsodium doesn't start");
+	set_up(&u, &o);
+	drop_all();
+	code = loop_run(&u.loop);
+	/* A signal ends a run without an answer. */
+	if (!u.done && o.one)
+		code = EXIT_TEMP;
+	tear_down(&u);
+	return code;
+}
