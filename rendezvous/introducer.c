@@ -464,7 +464,7 @@ introducer_due_ms(const struct introducer *in)
 void
 introducer_renew(struct introducer *in, uint32_t client, uint64_t now_ms)
 {
-	struct client *c = &in->r->clients[client];
+	struct member *c = &in->r->clients[client];
 
 	/* what was pushed to the old session is said again when the new one
 	 * wants it; nothing of the old is known to who has the new */
@@ -478,7 +478,7 @@ introducer_renew(struct introducer *in, uint32_t client, uint64_t now_ms)
 }
 
 static void
-end_stale(struct introducer *in, struct client *c, uint64_t now_ms)
+end_stale(struct introducer *in, struct member *c, uint64_t now_ms)
 {
 	uint32_t i = c->edges;
 
@@ -495,7 +495,7 @@ end_stale(struct introducer *in, struct client *c, uint64_t now_ms)
 void
 introducer_heard(struct introducer *in, uint32_t client, uint64_t now_ms)
 {
-	struct client *c = &in->r->clients[client];
+	struct member *c = &in->r->clients[client];
 
 	if (c->stale_ms != 0 && now_ms >= c->stale_ms)
 		end_stale(in, c, now_ms);
@@ -520,7 +520,7 @@ introducer_moved(struct introducer *in, uint32_t client, uint64_t now_ms)
 void
 introducer_forget(struct introducer *in, uint32_t client, uint64_t now_ms)
 {
-	struct client *c = &in->r->clients[client];
+	struct member *c = &in->r->clients[client];
 
 	while (c->edges != NONE)
 		end_want(in, c->edges, now_ms);

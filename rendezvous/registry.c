@@ -199,7 +199,7 @@ place_leave(struct registry *r, const struct addr *a, uint32_t wants)
 }
 
 static struct place *
-place_of(const struct registry *r, const struct client *c)
+place_of(const struct registry *r, const struct member *c)
 {
 	uint64_t hash = limit_hash(&c->path.remote, r->secret);
 
@@ -218,7 +218,7 @@ registry_has_room(const struct registry *r, const struct addr *from)
 static void
 unlist(struct registry *r, uint32_t i)
 {
-	struct client *c = &r->clients[i];
+	struct member *c = &r->clients[i];
 
 	if (c->older != REGISTRY_NONE)
 		r->clients[c->older].newer = c->newer;
@@ -233,7 +233,7 @@ unlist(struct registry *r, uint32_t i)
 static void
 list_newest(struct registry *r, uint32_t i)
 {
-	struct client *c = &r->clients[i];
+	struct member *c = &r->clients[i];
 
 	c->older = r->newest;
 	c->newer = REGISTRY_NONE;
@@ -269,7 +269,7 @@ take_client(struct registry *r, const uint8_t key[KEY_LEN],
     const struct path *path, uint64_t now_ms)
 {
 	uint32_t i = r->free_client, *head = key_head(r, key);
-	struct client *c = &r->clients[i];
+	struct member *c = &r->clients[i];
 
 	r->free_client = c->id_next;
 	r->count++;
@@ -291,7 +291,7 @@ registry_add(struct registry *r, const uint8_t key[KEY_LEN],
     uint64_t now_ms)
 {
 	uint32_t i = registry_by_key(r, key);
-	struct client *c;
+	struct member *c;
 
 	if (i == REGISTRY_NONE) {
 		if (!registry_has_room(r, &path->remote))
@@ -317,7 +317,7 @@ registry_add(struct registry *r, const uint8_t key[KEY_LEN],
 void
 registry_remove(struct registry *r, uint32_t i)
 {
-	struct client *c = &r->clients[i];
+	struct member *c = &r->clients[i];
 	uint32_t *link = key_head(r, c->key);
 
 	while (*link != i)
@@ -343,7 +343,7 @@ registry_seen(struct registry *r, uint32_t i, uint64_t now_ms)
 void
 registry_move(struct registry *r, uint32_t i, const struct path *p)
 {
-	struct client *c = &r->clients[i];
+	struct member *c = &r->clients[i];
 
 	/* leave first: the freed place is the one that may be needed */
 	place_leave(r, &c->path.remote, c->n_edges);
@@ -354,7 +354,7 @@ registry_move(struct registry *r, uint32_t i, const struct path *p)
 uint32_t
 registry_want(struct registry *r, uint32_t client, const uint8_t key[KEY_LEN])
 {
-	struct client *c = &r->clients[client];
+	struct member *c = &r->clients[client];
 	struct place *at = place_of(r, c);
 	uint32_t i = r->free_edge;
 	struct edge *e;
@@ -380,7 +380,7 @@ void
 registry_unwant(struct registry *r, uint32_t edge)
 {
 	struct edge *e = &r->edges[edge];
-	struct client *c = &r->clients[e->owner];
+	struct member *c = &r->clients[e->owner];
 	uint32_t *link = &c->edges;
 
 	while (*link != edge)

@@ -52,7 +52,7 @@ struct edge {
 	bool stale; /* of an earlier session, and not confirmed in this one */
 };
 
-struct client {
+struct member {
 	uint8_t key[KEY_LEN];
 	struct session session;
 	struct path path;
@@ -74,7 +74,7 @@ struct client {
 };
 
 struct registry {
-	struct client *clients;
+	struct member *clients;
 	uint32_t max, count;
 	uint32_t *by_id, *by_key;
 	uint32_t mask; /* of both tables */

@@ -253,7 +253,7 @@ static bool
 send_unasked(struct server *s, uint32_t client, enum stun_class class,
     const uint8_t tid[STUN_TID_LEN], const uint8_t *plain, size_t plain_len)
 {
-	struct client *c = &s->registry.clients[client];
+	struct member *c = &s->registry.clients[client];
 	uint8_t out[STUN_MAX];
 	int len = wire_seal(
 	    &c->session, class, tid, plain, plain_len, out, sizeof(out));
@@ -331,7 +331,7 @@ session_actions(struct server *s, uint32_t client, const uint8_t *plain,
 static void
 forget(struct server *s, uint32_t client, const char *what)
 {
-	struct client *c = &s->registry.clients[client];
+	struct member *c = &s->registry.clients[client];
 
 	s->event(s->arg, what, c->key, NULL, &c->path.remote);
 	introducer_forget(&s->introducer, client, s->now_ms);
@@ -341,7 +341,7 @@ static void
 session_request(struct server *s, uint32_t client, const struct path *from,
     const struct stun_msg *m, const uint8_t *plain, size_t plain_len)
 {
-	struct client *c = &s->registry.clients[client];
+	struct member *c = &s->registry.clients[client];
 	uint8_t list[WIRE_PLAIN_MAX], out[STUN_MAX];
 	struct stun_buf answer;
 	bool stays;
@@ -379,7 +379,7 @@ static void
 roam(struct server *s, uint32_t client, const struct path *from,
     const struct stun_msg *m)
 {
-	struct client *c = &s->registry.clients[client];
+	struct member *c = &s->registry.clients[client];
 	const uint8_t *sid = wire_session_id(m);
 	struct cursor counter;
 
@@ -405,7 +405,7 @@ static void
 session_message(struct server *s, uint32_t client, const struct path *from,
     const struct stun_msg *m, const uint8_t *plain, size_t len)
 {
-	struct client *c = &s->registry.clients[client];
+	struct member *c = &s->registry.clients[client];
 
 	s->stats.session_ok++;
 	registry_seen(&s->registry, client, s->now_ms);

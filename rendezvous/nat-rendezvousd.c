@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: ISC */
+/* nat-rendezvousd: introduces two public keys that both want it, and answers
+ * STUN Binding requests (RFC 8489) on the same port. Options, set-up, tear-down;
+ * the work is done in server.c. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "drop.h"
+#include "exitcode.h"
+#include "key.h"
+#include "listener.h"
+#include "log.h"
+#include "loop.h"
+#include "ready.h"
+#include "record.h"
+#include "server.h"
+#include "status.h"
+
+#define PORT 3478 /* RFC 8489 section 18.6 */
+#define SOCKETS_MAX 16
+#define BATCHES 8 /* of one socket before another gets its turn */
+#define TICK_MAX_MS 60000
+#define WARN_EVERY_MS 60000
+
+struct daemon {
+	struct loop loop;
+	struct server server;
+	struct control *control;
+	struct event *timer, *sighup;
+	struct listener *listeners[SOCKETS_MAX];
+	struct event *readable[SOCKETS_MAX];
+	uint8_t n_listeners;
+	struct status status;
+	uint8_t *secret; /* sodium_malloc */
+	uint8_t public[KEY_LEN];
+	uint64_t armed_ms, warned_ms, full_seen;
+
+	struct server_config config;
+	struct addr bind[SOCKETS_MAX];
+	int n_bind;
+	uint16_t port;
+	const char *keyfile, *allowfile, *socket, *user;
+	int ready_fd;
+	bool announce, json;
+};
+
+static const char usage_text[] =
+    "usage: nat-rendezvousd -k keyfile [-1hjqv] [-a allowfile] [-b addr] ...\n"
+    "           [-c control] [-l clients_per_address] [-N fd] [-n maxclients]\n"
+    "           [-p port] [-R requests_per_second_per_key]\n"
+    "           [-r hellos_per_second_per_address] [-t keepalive_s] [-u "
+    "user]\n";
+
+static void
+usage(const char *what, const char *operand)
+{
+	log_warnx("%s%s%s; see nat-rendezvousd -h", what,
+	    operand == NULL ? "" : ": ", operand == NULL ? "" : operand);
+	fputs(usage_text, stderr);
+	exit(EXIT_USAGE);
+}
+
+static void
+help(void)
+{
+	printf(
+	    "%s"
+	    "  -k file   the server's private key, as wg genkey makes it\n"
+	    "  -a file   allow these keys only, one a line (SIGHUP: re-read)\n"
+	    "  -b addr   listen on this address; may be repeated (all)\n"
+	    "  -p port   UDP port (%d)\n"
+	    "  -c path   control socket: hello, peers, stats, watch\n"
+	    "  -n num    registered clients (%d); 4 wants each on average\n"
+	    "  -l num    clients of one address (an eighth of -n, at least "
+	    "16)\n"
+	    "  -r num    hellos per second of one address (%d)\n"
+	    "  -R num    requests per second of one key (%d)\n"
+	    "  -t s      keepalive that clients are told (%d)\n"
+	    "  -u user   run as this user (nobody)\n"
+	    "  -N fd     write a newline to fd when ready\n"
+	    "  -1        print a listen record per socket when ready\n"
+	    "  -j        records as JSON Lines\n"
+	    "  -q -v     say less, say more on standard error\n",
+	    usage_text, PORT, SERVER_CLIENTS, SERVER_HELLO_RATE,
+	    SERVER_REQUEST_RATE, WIRE_KEEPALIVE_S);
+	exit(EXIT_YES);
+}
+
+static uint32_t
+number(char option, const char *text, uint32_t least, uint32_t most)
+{
+	char what[64], *end;
+	unsigned long n;
+
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	if (errno != 0 || end == text || *end != '\0' || text[0] < '0' ||
+	    text[0] > '9' || n < least || n > most) {
+		snprintf(what, sizeof(what), "-%c wants a number from %u to %u",
+		    option, least, most);
+		usage(what, text);
+	}
+	return (uint32_t)n;
+}
+
+static void
+add_bind(struct daemon *d, const char *text)
+{
+	if (d->n_bind == SOCKETS_MAX)
+		usage("too many -b; the most is 16", text);
+	if (addr_parse_ip(&d->bind[d->n_bind], text, 0) != 0)
+		usage("-b wants an IPv4 or IPv6 address", text);
+	d->n_bind++;
+}
+
+static void
+option(struct daemon *d, int ch)
+{
+	switch (ch) {
+	case '1':
+		d->announce = true;
+		break;
+	case 'a':
+		d->allowfile = optarg;
+		break;
+	case 'b':
+		add_bind(d, optarg);
+		break;
+	case 'c':
+		d->socket = optarg;
+		break;
+	case 'h':
+		help();
+		break;
+	case 'j':
+		d->json = true;
+		break;
+	case 'k':
+		d->keyfile = optarg;
+		break;
+	case 'l':
+		d->config.per_address =
+		    number('l', optarg, 1, REGISTRY_CLIENTS_MAX);
+		break;
+	case 'N':
+		if ((d->ready_fd = ready_parse(optarg)) < 0)
+			usage("-N wants an open descriptor above 2", optarg);
+		break;
+	case 'n':
+		d->config.clients =
+		    number('n', optarg, 1, REGISTRY_CLIENTS_MAX);
+		break;
+	case 'p':
+		d->port = (uint16_t)number('p', optarg, 0, UINT16_MAX);
+		break;
+	case 'q':
+		log_quiet();
+		break;
+	case 'R':
+		d->config.request_rate = number('R', optarg, 1, LIMIT_RATE_MAX);
+		break;
+	case 'r':
+		d->config.hello_rate = number('r', optarg, 1, LIMIT_RATE_MAX);
+		break;
+	case 't':
+		d->config.keepalive_s = (uint16_t)number('t', optarg, 1, 3600);
+		break;
+	case 'u':
+		d->user = optarg;
+		break;
+	case 'v':
+		log_more();
+		break;
+	default:
+		usage("bad option", NULL);
+	}
+}
+
+static void
+options(struct daemon *d, int argc, char **argv)
+{
+	int ch;
+
+	d->config = (struct server_config){
+	    .clients = SERVER_CLIENTS,
+	    .hello_rate = SERVER_HELLO_RATE,
+	    .request_rate = SERVER_REQUEST_RATE,
+	    .keepalive_s = WIRE_KEEPALIVE_S,
+	};
+	d->port = PORT;
+	d->ready_fd = -1;
+	opterr = 0;
+	while ((ch = getopt(argc, argv, "1a:b:c:hjk:l:N:n:p:qR:r:t:u:v")) != -1)
+		option(d, ch);
+	if (optind < argc)
+		usage("no operands are taken", argv[optind]);
+	if (d->keyfile == NULL)
+		usage("-k keyfile is missing; `wg genkey` makes one", NULL);
+}
+
+static void
+send_cb(void *arg, const struct path *to, const void *data, size_t len)
+{
+	struct daemon *d = arg;
+
+	listener_send(d->listeners[to->socket], to, data, len);
+}
+
+static void
+event_cb(void *arg, const char *what, const uint8_t key[KEY_LEN],
+    const uint8_t *peer, const struct addr *at)
+{
+	struct daemon *d = arg;
+	struct record r;
+
+	if (d->control == NULL)
+		return;
+	record_begin(&r, "event");
+	record_put(&r, "what", what);
+	record_put_key(&r, "key", key);
+	if (peer != NULL)
+		record_put_key(&r, "peer", peer);
+	if (at != NULL)
+		record_put_addr(&r, "endpoint", at);
+	control_publish(d->control, &r);
+}
+
+/* What the network can make us print: this line, once a minute. */
+static void
+warn_full(struct daemon *d, uint64_t now)
+{
+	uint64_t full = d->server.stats.hello_full + d->server.stats.wants_full;
+
+	if (full == d->full_seen ||
+	    (d->warned_ms != 0 && now - d->warned_ms < WARN_EVERY_MS))
+		return;
+	log_warnx(
+	    "full: %u clients, %u wants, %llu refusals so far; see -n, -l",
+	    d->server.registry.count, d->server.registry.edges_count,
+	    (unsigned long long)full);
+	d->full_seen = full;
+	d->warned_ms = now;
+}
+
+static void
+tick(struct daemon *d)
+{
+	uint64_t now = now_ms(), due = server_tick(&d->server, now);
+
+	for (int i = 0; i < d->n_listeners; i++)
+		listener_flush(d->listeners[i]);
+	warn_full(d, now);
+	if (due > now + TICK_MAX_MS)
+		due = now + TICK_MAX_MS;
+	/* a timer that is early enough stays: most packets change nothing */
+	if (d->armed_ms > now && d->armed_ms <= due)
+		return;
+	d->armed_ms = due;
+	loop_at(d->timer, due);
+}
+
+static void
+timer_cb(evutil_socket_t fd, short events, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)fd;
+	(void)events;
+	d->armed_ms = 0;
+	tick(d);
+}
+
+static void
+datagram_cb(void *arg, const struct path *from, const uint8_t *data, size_t len)
+{
+	struct daemon *d = arg;
+
+	server_step(&d->server, from, data, len, now_ms());
+}
+
+static void
+readable_cb(evutil_socket_t fd, short events, void *arg)
+{
+	struct daemon *d = arg;
+	struct listener *l = NULL;
+
+	(void)events;
+	for (int i = 0; i < d->n_listeners; i++)
+		if (listener_fd(d->listeners[i]) == fd)
+			l = d->listeners[i];
+	for (int i = 0; i < BATCHES && l != NULL; i++) {
+		int n = listener_read(l, datagram_cb, d);
+
+		tick(d);
+		if (n < LISTENER_BATCH)
+			break;
+	}
+}
+
+static void
+load_allow(struct daemon *d)
+{
+	char error[ALLOW_ERRLEN];
+	int rc = allow_load(&d->server.allow, d->allowfile, error);
+
+	if (rc == -ENOMEM)
+		fatalx(EXIT_TEMP, "%s", error);
+	if (rc != 0)
+		fatalx(EXIT_USAGE, "%s", error);
+}
+
+static void
+sighup_cb(evutil_socket_t sig, short events, void *arg)
+{
+	struct daemon *d = arg;
+	char error[ALLOW_ERRLEN];
+
+	(void)sig;
+	(void)events;
+	if (d->allowfile == NULL)
+		return;
+	if (allow_load(&d->server.allow, d->allowfile, error) != 0) {
+		log_warnx("%s; the old list of %zu keys stays", error,
+		    d->server.allow.n);
+		return;
+	}
+	log_info("%s: %zu keys", d->allowfile, d->server.allow.n);
+	server_allow_changed(&d->server, now_ms());
+	tick(d);
+}
+
+static void
+load_key(struct daemon *d)
+{
+	bool loose = false;
+	int rc;
+
+	d->secret = sodium_malloc(KEY_LEN);
+	if (d->secret == NULL)
+		fatalx(EXIT_TEMP, "out of memory");
+	rc = key_load(d->secret, d->public, d->keyfile, &loose);
+	if (rc == -EBADMSG)
+		fatalx(EXIT_USAGE,
+		    "%s: not one private key; `wg genkey` makes one",
+		    d->keyfile);
+	if (rc != 0) {
+		errno = -rc;
+		fatal(EXIT_USAGE, "%s", d->keyfile);
+	}
+	if (loose)
+		log_warnx("%s can be read by others; chmod 600 it", d->keyfile);
+	d->config.secret = d->secret;
+	d->config.public = d->public;
+}
+
+/* Returns 0 or -errno. With -p 0 all sockets take the first one's port. */
+static int
+listen_at(struct daemon *d, struct addr at)
+{
+	struct listener *l;
+	int rc;
+
+	at.port = d->port;
+	rc = listener_open(&l, &at, d->n_listeners);
+	if (rc != 0)
+		return rc;
+	d->port = listener_addr(l)->port;
+	d->listeners[d->n_listeners++] = l;
+	return 0;
+}
+
+static void
+listen_all(struct daemon *d)
+{
+	char text[ADDR_STRLEN];
+
+	if (d->n_bind == 0) {
+		struct addr v4 = {.family = ADDR_V4}, v6 = {.family = ADDR_V6};
+
+		d->bind[d->n_bind++] = v4;
+		d->bind[d->n_bind] = v6;
+		/* a system without IPv6 is no reason not to serve IPv4 */
+		d->n_bind += access("/proc/net/if_inet6", F_OK) == 0;
+	}
+	for (int i = 0; i < d->n_bind; i++) {
+		int rc = listen_at(d, d->bind[i]);
+
+		if (rc == 0)
+			continue;
+		errno = -rc;
+		fatal(
+		    rc == -EADDRINUSE || rc == -ENOMEM ? EXIT_TEMP : EXIT_USAGE,
+		    "can't listen on %s port %u",
+		    addr_format_ip(&d->bind[i], text), d->port);
+	}
+}
+
+static void
+start(struct daemon *d)
+{
+	const char *what;
+	int rc;
+
+	load_key(d);
+	loop_init(&d->loop, false);
+	rc =
+	    server_init(&d->server, &d->config, send_cb, event_cb, d, now_ms());
+	if (rc != 0) {
+		errno = -rc;
+		fatal(EXIT_TEMP, "can't hold %u clients", d->config.clients);
+	}
+	if (d->allowfile != NULL)
+		load_allow(d);
+	listen_all(d);
+	d->status = (struct status){.server = &d->server,
+	    .listeners = d->listeners,
+	    .n_listeners = &d->n_listeners};
+	if (d->socket != NULL &&
+	    (rc = control_open(&d->control, &d->loop, d->socket, status_answer,
+		 &d->status)) != 0) {
+		errno = -rc;
+		fatal(EXIT_USAGE, "%s", d->socket);
+	}
+	rc = drop_privileges(
+	    d->user == NULL ? "nobody" : d->user, d->user != NULL, &what);
+	if (rc != 0) {
+		errno = -rc;
+		fatal(EXIT_USAGE, "can't drop privileges: %s", what);
+	}
+}
+
+static void
+watch(struct daemon *d)
+{
+	d->timer = loop_event(&d->loop, -1, 0, timer_cb, d);
+	d->sighup =
+	    loop_event(&d->loop, SIGHUP, EV_SIGNAL | EV_PERSIST, sighup_cb, d);
+	event_add(d->sighup, NULL);
+	for (int i = 0; i < d->n_listeners; i++) {
+		d->readable[i] =
+		    loop_event(&d->loop, listener_fd(d->listeners[i]),
+			EV_READ | EV_PERSIST, readable_cb, d);
+		event_add(d->readable[i], NULL);
+	}
+}
+
+static void
+announce(struct daemon *d)
+{
+	struct record r;
+
+	for (int i = 0; d->announce && i < d->n_listeners; i++) {
+		status_listen(&r, d->listeners[i]);
+		record_write(&r, STDOUT_FILENO, d->json);
+	}
+	ready_tell(d->ready_fd);
+}
+
+static void
+stop(struct daemon *d)
+{
+	control_free(d->control);
+	event_free(d->timer);
+	event_free(d->sighup);
+	for (int i = 0; i < d->n_listeners; i++) {
+		event_free(d->readable[i]);
+		listener_free(d->listeners[i]);
+	}
+	server_free(&d->server);
+	sodium_free(d->secret);
+	loop_free(&d->loop);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct daemon d;
+	int code;
+
+	log_init("nat-rendezvousd", 0);
+	if (sodium_init() == -1)
+		fatalx(EXIT_INTERNAL, "libsodium can't start");
+	options(&d, argc, argv);
+	start(&d);
+	watch(&d);
+	announce(&d);
+	code = loop_run(&d.loop);
+	stop(&d);
+	return code;
+}
