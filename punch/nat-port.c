@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: ISC */
+/* nat-port: lends the UDP port of a running daemon on a port socket. */
+#include <errno.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "drop.h"
+#include "exitcode.h"
+#include "lend.h"
+#include "log.h"
+#include "loop.h"
+#include "raw.h"
+#include "ready.h"
+#include "record.h"
+#include "stun.h"
+
+/* Packets that one callback handles before the loop turns. */
+#define BATCH 64
+
+struct options {
+	bool record;   /* -1 */
+	bool json;     /* -j */
+	bool own;      /* -o */
+	uint32_t mark; /* -m */
+	int ready_fd;  /* -N, or -1 */
+	const char *user;
+	bool user_given;
+	uint16_t port;
+	const char *path;
+};
+
+struct nat_port;
+
+/* What a callback of one client needs. */
+struct slot {
+	struct nat_port *np;
+	int number;
+	struct event *ev;
+};
+
+struct nat_port {
+	struct loop loop;
+	struct raw raw;
+	struct lend lend;
+	struct event *ev_raw[2];
+	struct event *ev_listen;
+	struct event *ev_again; /* accept once more, after a failure */
+	struct slot slot[LEND_CLIENTS];
+	uint64_t received, sent, refused;
+};
+
+/* What the loop needs besides lib's own list: the sockets of clients, the
+ * source address that routing picks, the end. */
+static const char *const syscalls[] = {
+    "accept4", "connect", "getsockname", "getsockopt", "unlink"};
+
+static const char synopsis[] =
+    "usage: nat-port [-1hjoqv] [-m fwmark] [-N fd] [-u user] port path\n";
+
+__attribute__((noreturn, format(printf, 1, 2))) static void
+usage(const char *fmt, ...)
+{
+	char text[200];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_warnx("%s", text);
+	fputs(synopsis, stderr);
+	exit(EXIT_USAGE);
+}
+
+/* Decimal or 0x hexadecimal, nothing else; 0 also as wg(8) writes it. */
+static bool
+parse_mark(const char *text, uint32_t *out)
+{
+	unsigned long v;
+	char *end;
+
+	if (strcmp(text, "off") == 0)
+		text = "0";
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	errno = 0;
+	v = strtoul(text, &end, strncmp(text, "0x", 2) == 0 ? 16 : 10);
+	if (errno != 0 || *end != '\0' || v > UINT32_MAX)
+		return false;
+	*out = (uint32_t)v;
+	return true;
+}
+
+static bool
+parse_port(const char *text, uint16_t *out)
+{
+	unsigned long v;
+	char *end;
+
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	errno = 0;
+	v = strtoul(text, &end, 10);
+	if (errno != 0 || *end != '\0' || v > 65535)
+		return false;
+	*out = (uint16_t)v;
+	return true;
+}
+
+static void
+parse_option(struct options *o, int opt, const char *value)
+{
+	switch (opt) {
+	case '1':
+		o->record = true;
+		return;
+	case 'j':
+		o->json = true;
+		return;
+	case 'o':
+		o->own = true;
+		return;
+	case 'q':
+		log_quiet();
+		return;
+	case 'v':
+		log_more();
+		return;
+	case 'm':
+		if (!parse_mark(value, &o->mark))
+			usage("-m takes a mark such as 51820 or 0xca6c");
+		return;
+	case 'N':
+		o->ready_fd = ready_parse(value);
+		if (o->ready_fd < 0)
+			usage("-N takes an open descriptor above 2");
+		return;
+	case 'u':
+		o->user = value;
+		o->user_given = true;
+		return;
+	case 'h':
+		fputs(synopsis, stdout);
+		exit(EXIT_YES);
+	default:
+		fputs(synopsis, stderr);
+		exit(EXIT_USAGE);
+	}
+}
+
+static void
+parse_options(struct options *o, int argc, char **argv)
+{
+	int opt;
+
+	*o = (struct options){.ready_fd = -1, .user = "nobody"};
+	while ((opt = getopt(argc, argv, "1hjm:N:oqu:v")) != -1)
+		parse_option(o, opt, optarg);
+	if (argc - optind != 2)
+		usage("give the port to lend and a path for the socket");
+	if (!parse_port(argv[optind], &o->port))
+		usage("the port is a number up to 65535");
+	if (o->port == 0 && !o->own)
+		usage("port 0 (any) goes with -o; give the daemon's port");
+	o->path = argv[optind + 1];
+}
+
+static int
+error_of(int r)
+{
+	switch (r) {
+	case -ENETUNREACH:
+	case -EHOSTUNREACH:
+	case -ENETDOWN:
+	case -EHOSTDOWN:
+	case -EAFNOSUPPORT:
+	case -EADDRNOTAVAIL:
+		return PORT_E_UNREACHABLE;
+	case -EPERM:
+	case -EACCES:
+		return PORT_E_DENIED;
+	case -EINVAL:
+	case -EMSGSIZE:
+		return PORT_E_INVALID;
+	default:
+		return PORT_E_OTHER;
+	}
+}
+
+/* A client may speak STUN from the lent port, nothing else. */
+static int
+check_send(const struct nat_port *np, const struct port_msg *m)
+{
+	if (!addr_is_sendable(&m->remote) || !stun_is_stun(m->payload, m->len))
+		return -EINVAL;
+	if (m->local.family != ADDR_NONE && m->local.port != 0 &&
+	    m->local.port != np->raw.port)
+		return -EINVAL;
+	return 0;
+}
+
+static void
+forward(struct nat_port *np, int client, const struct port_msg *m)
+{
+	char to[ADDR_STRLEN];
+	int r = check_send(np, m);
+
+	if (r == 0)
+		r = raw_send(&np->raw, &m->remote, &m->local, m->ttl,
+		    m->payload, m->len);
+	if (r == 0) {
+		np->sent++;
+		return;
+	}
+	np->refused++;
+	log_debug(
+	    "not sent to %s: %s", addr_format(&m->remote, to), strerror(-r));
+	lend_refuse(&np->lend, client, &m->remote, error_of(r));
+}
+
+static void
+end_client(struct slot *s)
+{
+	struct lend_client *c = &s->np->lend.client[s->number];
+
+	log_info("client %d (process %ld) left, %llu datagrams dropped",
+	    s->number, (long)c->pid, (unsigned long long)c->dropped);
+	event_free(s->ev);
+	s->ev = NULL;
+	lend_drop(&s->np->lend, s->number);
+}
+
+static void
+client_cb(evutil_socket_t fd, short events, void *arg)
+{
+	struct slot *s = arg;
+	struct nat_port *np = s->np;
+	uint8_t buf[PORT_MAX];
+	struct port_msg m;
+	int i, r;
+
+	(void)fd;
+	(void)events;
+	for (i = 0; i < BATCH; i++) {
+		r = lend_recv(&np->lend, s->number, &m, buf);
+		if (r == 0)
+			return;
+		if (r == -EPIPE) {
+			end_client(s);
+			return;
+		}
+		if (r == 1) {
+			forward(np, s->number, &m);
+			continue;
+		}
+		np->refused++;
+		lend_refuse(&np->lend, s->number, NULL, PORT_E_INVALID);
+	}
+}
+
+/* Too few descriptors or too little memory: the listener would fire without
+ * end, so it rests for a second. */
+static void
+rest(struct nat_port *np, int r)
+{
+	struct timeval tv = {.tv_sec = 1};
+
+	errno = -r;
+	log_warn("can't take a client");
+	event_del(np->ev_listen);
+	event_add(np->ev_again, &tv);
+}
+
+static void
+again_cb(evutil_socket_t fd, short events, void *arg)
+{
+	struct nat_port *np = arg;
+
+	(void)fd;
+	(void)events;
+	event_add(np->ev_listen, NULL);
+}
+
+static void
+listen_cb(evutil_socket_t fd, short events, void *arg)
+{
+	struct nat_port *np = arg;
+	struct slot *s;
+	int r = lend_accept(&np->lend);
+
+	(void)fd;
+	(void)events;
+	if (r == -EACCES || r == -EBUSY) {
+		log_warnx(r == -EACCES ? "refused a client of another user"
+				       : "refused a client: all places taken");
+		return;
+	}
+	if (r == -EAGAIN || r == -EINTR || r == -ECONNABORTED || r == -EPIPE)
+		return;
+	if (r < 0) {
+		rest(np, r);
+		return;
+	}
+	s = &np->slot[r];
+	s->np = np;
+	s->number = r;
+	s->ev = event_new(np->loop.base, np->lend.client[r].fd,
+	    EV_READ | EV_PERSIST, client_cb, s);
+	if (s->ev == NULL || event_add(s->ev, NULL) == -1) {
+		if (s->ev != NULL)
+			event_free(s->ev);
+		s->ev = NULL;
+		lend_drop(&np->lend, r);
+		log_warnx("refused a client: out of memory");
+		return;
+	}
+	log_info(
+	    "client %d (process %ld) came", r, (long)np->lend.client[r].pid);
+}
+
+static void
+raw_cb(evutil_socket_t fd, short events, void *arg)
+{
+	struct nat_port *np = arg;
+	int i, n, family = fd == np->raw.fd[1] ? ADDR_V6 : ADDR_V4;
+	uint8_t buf[RAW_BUF_LEN];
+	struct udp_info info;
+
+	(void)events;
+	for (i = 0; i < BATCH; i++) {
+		struct port_msg m = {.op = PORT_DATAGRAM};
+
+		n = raw_recv(&np->raw, family, buf, &m.payload, &info);
+		if (n == -EAGAIN)
+			return;
+		if (n < 0)
+			continue;
+		m.ttl = (uint8_t)info.ttl;
+		m.remote = info.remote;
+		m.local = info.local;
+		m.len = (size_t)n;
+		np->received++;
+		lend_all(&np->lend, &m);
+	}
+}
+
+/* Errors at the start, with what to do about them. */
+__attribute__((noreturn)) static void
+raw_fatal(const struct options *o, int r, const char *what)
+{
+	errno = -r;
+	if (r == -EADDRINUSE)
+		fatal(EXIT_USAGE,
+		    "%s %u: another program has it; without -o nat-port lends "
+		    "it",
+		    what, o->port);
+	if ((r == -EPERM || r == -EACCES) && o->own)
+		fatal(EXIT_USAGE, "%s %u", what, o->port);
+	if (r == -EPERM || r == -EACCES)
+		fatal(EXIT_USAGE,
+		    "%s: run as root or with CAP_NET_RAW, or use -o to bind "
+		    "the port instead of lending a daemon's",
+		    what);
+	if (r == -EADDRNOTAVAIL || r == -ENETUNREACH)
+		fatal(EXIT_USAGE,
+		    "%s: the self-test needs the loopback interface; ip link "
+		    "set lo up",
+		    what);
+	if (r == -ETIMEDOUT)
+		fatalx(EXIT_USAGE,
+		    "%s: let this host's firewall pass the loopback, or use -o "
+		    "to bind the port instead of lending a daemon's",
+		    what);
+	fatal(EXIT_TEMP, "%s", what);
+}
+
+static void
+open_port(struct nat_port *np, const struct options *o)
+{
+	const char *what = "";
+	int r = raw_open(&np->raw, o->own, o->port, o->mark, &what);
+
+	if (r == 0)
+		r = raw_start(&np->raw, &what);
+	if (r < 0)
+		raw_fatal(o, r, what);
+	log_info("lending UDP port %u, IPv4 %s, IPv6 %s", np->raw.port,
+	    raw_has_family(&np->raw, ADDR_V4) ? "yes" : "no",
+	    raw_has_family(&np->raw, ADDR_V6) ? "yes" : "no");
+}
+
+static void
+open_lend(struct nat_port *np, const struct options *o)
+{
+	uid_t owner = getuid(), user = owner;
+	const struct passwd *pw;
+	bool v4 = raw_has_family(&np->raw, ADDR_V4);
+	bool v6 = raw_has_family(&np->raw, ADDR_V6);
+	int r;
+
+	if (o->user_given) {
+		pw = getpwnam(o->user);
+		if (pw == NULL)
+			fatalx(EXIT_USAGE, "-u %s: no such user", o->user);
+		user = pw->pw_uid;
+	}
+	r = lend_open(&np->lend, o->path, owner, user);
+	errno = -r;
+	if (r == -EADDRINUSE)
+		fatalx(EXIT_USAGE,
+		    "%s: another nat-port is there; end it or give another "
+		    "path",
+		    o->path);
+	if (r == -EEXIST)
+		fatalx(
+		    EXIT_USAGE, "%s is no socket; give another path", o->path);
+	if (r < 0)
+		fatal(EXIT_USAGE, "can't make the socket %s", o->path);
+	np->lend.hello = (struct port_msg){.op = PORT_HELLO};
+	np->lend.hello.local.port = np->raw.port;
+	np->lend.hello.remote.family = v4 && v6 ? 0 : v4 ? ADDR_V4 : ADDR_V6;
+}
+
+static void
+start_events(struct nat_port *np)
+{
+	struct loop *l = &np->loop;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		if (np->raw.fd[i] == -1)
+			continue;
+		np->ev_raw[i] = loop_event(
+		    l, np->raw.fd[i], EV_READ | EV_PERSIST, raw_cb, np);
+		event_add(np->ev_raw[i], NULL);
+	}
+	np->ev_listen =
+	    loop_event(l, np->lend.fd, EV_READ | EV_PERSIST, listen_cb, np);
+	np->ev_again = loop_event(l, -1, 0, again_cb, np);
+	event_add(np->ev_listen, NULL);
+}
+
+static void
+drop(struct nat_port *np, const struct options *o)
+{
+	const char *what;
+	int r = drop_privileges(o->user, o->user_given, &what);
+
+	if (r == 0) {
+		what = "seccomp";
+		r = drop_syscalls(
+		    syscalls, sizeof(syscalls) / sizeof(syscalls[0]));
+	}
+	if (r == 0)
+		return;
+	lend_close(&np->lend);
+	errno = -r;
+	fatal(EXIT_USAGE, "can't drop privileges: %s", what);
+}
+
+static void
+announce(const struct nat_port *np, const struct options *o)
+{
+	struct record rec;
+	int r = 0;
+
+	if (o->record) {
+		record_begin(&rec, "port");
+		record_put_u64(&rec, "port", np->raw.port);
+		record_put(&rec, "path", o->path);
+		r = record_write(&rec, STDOUT_FILENO, o->json);
+	}
+	if (r < 0) {
+		errno = -r;
+		log_warn("can't print the port record");
+	}
+	ready_tell(o->ready_fd);
+}
+
+static void
+end(struct nat_port *np)
+{
+	int i;
+
+	log_info("%llu received, %llu sent, %llu refused",
+	    (unsigned long long)np->received, (unsigned long long)np->sent,
+	    (unsigned long long)np->refused);
+	for (i = 0; i < LEND_CLIENTS; i++)
+		if (np->slot[i].ev != NULL)
+			event_free(np->slot[i].ev);
+	for (i = 0; i < 2; i++)
+		if (np->ev_raw[i] != NULL)
+			event_free(np->ev_raw[i]);
+	event_free(np->ev_listen);
+	event_free(np->ev_again);
+	lend_close(&np->lend);
+	raw_close(&np->raw);
+	loop_free(&np->loop);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct nat_port np;
+	struct options o;
+	int code;
+
+	log_init("nat-port", 0);
+	parse_options(&o, argc, argv);
+	open_port(&np, &o);
+	open_lend(&np, &o);
+	loop_init(&np.loop, false);
+	start_events(&np);
+	drop(&np, &o);
+	announce(&np, &o);
+	code = loop_run(&np.loop);
+	end(&np);
+	return code;
+}
