@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: ISC
+# nat-connect, nat-wg: their command lines, and the parser of records that
+# scripts share. What they do stands in tests/lab.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	bin=$BATS_TEST_DIRNAME/../../bin
+	export NATKIT_BUILD=${NATKIT_BUILD:-$BATS_TEST_DIRNAME/../../build}
+	unset NATKIT_SERVER
+	key=GDg5cdLXcECghxvfGDg5cdLXcECghxvfGDg5cdLXcEs=
+	server=$key@192.0.2.1:3478
+	printf '%s\n' "$key" >"$BATS_TEST_TMPDIR/key"
+	export TMPDIR=$BATS_TEST_TMPDIR/tmp
+	mkdir "$TMPDIR"
+}
+
+# refused CODE PATTERN prog args: nothing on stdout, one line that helps.
+refused() {
+	local want=$1 pattern=$2 code=0
+	shift 2
+	"$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" </dev/null || code=$?
+	cat "$BATS_TEST_TMPDIR/err"
+	[ "$code" = "$want" ]
+	[ ! -s "$BATS_TEST_TMPDIR/out" ]
+	head -n 1 "$BATS_TEST_TMPDIR/err" | grep -qE "^nat-[a-z]+: fatal: $pattern"
+	[ -z "$(ls -A "$TMPDIR")" ]
+}
+
+# Parses a line under set -euf and prints what came of it.
+parse() {
+	sh -c 'set -efu
+	. "$1"
+	record_parse "$2" || { echo no record; exit; }
+	printf "%s|%s|%s|%s|%s\n" "$R_TYPE" "$R_STATE" "$R_ENDPOINT" \
+	    "$R_REASON" "$R_CODE"' parse "$bin/natkit-records.sh" "$1"
+}
+
+@test "nat-wg: usage errors are one clear line and 100" {
+	refused 100 'give one WireGuard interface' "$bin/nat-wg" -S "$server"
+	refused 100 'no server' "$bin/nat-wg" wg0
+	refused 100 '-w needs -1' "$bin/nat-wg" -w 3 -S "$server" wg0
+	refused 100 '-w takes whole seconds' "$bin/nat-wg" -1 -w x -S "$server" wg0
+	refused 100 '.* is no name of an interface' "$bin/nat-wg" -S "$server" 'w g'
+	refused 100 '-Z is no option' "$bin/nat-wg" -Z
+	refused 100 '-S needs an argument' "$bin/nat-wg" -S
+}
+
+@test "nat-wg: an interface that is not there" {
+	refused 100 'nosuch0 is no WireGuard interface' \
+	    "$bin/nat-wg" -S "$server" nosuch0
+	NATKIT_SERVER=$server refused 100 'nosuch0 is no WireGuard' \
+	    "$bin/nat-wg" nosuch0
+}
+
+@test "nat-connect: usage errors are one clear line and 100" {
+	local c="$bin/nat-connect" k="$BATS_TEST_TMPDIR/key"
+	refused 100 'no server' "$c" -k "$k" 7000 "$key"
+	refused 100 'no key' "$c" -S "$server" 7000 "$key"
+	refused 100 'nokey@h:1 is not a server' \
+	    "$c" -k "$k" -S nokey@h:1 7000 "$key"
+	refused 100 '-S is malformed' "$c" -k "$k" -S "$key@h:1 -x" 7000 "$key"
+	refused 100 '70000 is not a UDP port' "$c" -k "$k" -S "$server" 70000 "$key"
+	refused 100 'short is not a public key' "$c" -k "$k" -S "$server" 7000 short
+	refused 100 'give the daemon' "$c" -k "$k" -S "$server" 7000
+	refused 100 'give the public key' "$c" -k "$k" -S "$server" 7000 -- true
+	refused 100 '-m or -x is malformed' \
+	    "$c" -m '1;id' -k "$k" -S "$server" 7000 "$key"
+	refused 100 'the key file .* can.t be read' \
+	    "$c" -k /nonexistent -S "$server" 7000 "$key"
+	echo nonsense >"$k"
+	refused 100 '.* does not hold a private key' \
+	    "$c" -k "$k" -S "$server" 7000 "$key"
+	! grep -q nonsense "$BATS_TEST_TMPDIR/err"
+}
+
+@test "-h is the synopsis on standard output, and 0" {
+	run -0 "$bin/nat-wg" -h
+	[[ $output == usage:\ nat-wg* ]]
+	run -0 "$bin/nat-connect" -h
+	[[ $output == usage:\ nat-connect* ]]
+}
+
+@test "records: fields, unknown ones skipped" {
+	[ "$(parse 'path new=1 state=direct endpoint=[2001:db8::1]:5')" = \
+	    'path|direct|[2001:db8::1]:5||' ]
+	[ "$(parse 'stage name=agent code=111')" = 'stage||||111' ]
+}
+
+@test "records: what is none, or could hurt, is refused" {
+	for line in '' ' path' 'path state=$(id)' 'path state=`id`' 'path state=a;b' \
+	    'path key=short' 'path endpoint=evil.example:1' 'path code=1x' \
+	    'path code=99999999999' $'path\tstate=direct' 'path rtt_us=-1' 'path *'; do
+		[ "$(parse "$line")" = 'no record' ]
+	done
+}
+
+@test "records: %XX is decoded where it is plain text, and once" {
+	[ "$(parse 'path reason=no%20route%3B%20%25%41')" = 'path|||no route; %A|' ]
+	[ "$(parse 'path reason=%2541')" = 'path|||%41|' ]
+	[ "$(parse 'path reason=a%0Ab%1b%7F%zz%2')" = 'path|||a%0Ab%1b%7F%zz%2|' ]
+}
