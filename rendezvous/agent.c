@@ -1,0 +1,565 @@
+/* SPDX-License-Identifier: ISC */
+/* nat-rendezvous agent: candidates on standard input, sessions with every
+ * server, introductions to every peer, records on standard output. */
+#include <errno.h>
+#include <poll.h>
+#include <sodium.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "drop.h"
+#include "exitcode.h"
+#include "feed.h"
+#include "introduction.h"
+#include "line.h"
+#include "log.h"
+#include "loop.h"
+#include "options.h"
+#include "report.h"
+#include "resolve.h"
+#include "verb.h"
+
+#define RESOLVE_TIMEOUT_MS 5000
+#define RECV_BURST 64 /* datagrams, before the loop gets a turn */
+
+_Static_assert(OPTIONS_SERVERS <= INTRODUCTION_SERVERS, "each has a place");
+
+struct agent;
+
+struct agent_server {
+	struct agent *agent;
+	int index;
+	struct client *client;
+	struct resolve *query;
+	bool unresolved; /* and a warning said so */
+};
+
+struct agent {
+	struct options o;
+	struct options_key key;
+	struct loop loop;
+	struct port *port;
+	struct event *port_events[2], *input, *output, *timer;
+	struct resolver *resolver;
+	struct report report;
+	struct agent_server server[OPTIONS_SERVERS];
+	struct introduction *peer; /* sodium_malloc'ed */
+	int n_peers;
+	struct line line;
+	struct feed feed;
+	uint64_t line_number;
+	uint32_t generation; /* ours */
+	bool ending;
+};
+
+static const char usage[] =
+    "nat-rendezvous agent [-46hjqv] -k keyfile -S KEY@host:port [-S ...]\n"
+    "       [-s path | -p port] [-t keepalive] peer...";
+
+static struct moment
+moment(void)
+{
+	uint64_t us = now_us();
+
+	return (struct moment){.ms = us / 1000, .us = us, .wall_ns = wall_ns()};
+}
+
+static void
+end(struct agent *a, int code)
+{
+	if (a->ending)
+		return;
+	a->ending = true;
+	loop_end(&a->loop, code);
+}
+
+/* err is what printing a record returned. */
+static void
+printed(struct agent *a, int err)
+{
+	if (err == 0 || a->ending)
+		return;
+	if (err == -EPIPE)
+		log_warnx("nobody reads standard output any more");
+	else {
+		errno = -err;
+		log_warn("standard output");
+	}
+	end(a, EXIT_TEMP);
+}
+
+static void
+send_datagram(
+    struct agent *a, const struct addr *to, const uint8_t *data, size_t len)
+{
+	char text[ADDR_STRLEN];
+	int err = port_send(a->port, to, NULL, 0, data, len);
+
+	if (err == -EPIPE || err == -ECONNRESET || err == -ENOTCONN) {
+		log_warnx("the port socket is gone: start nat-port again");
+		end(a, EXIT_TEMP);
+	} else if (err != 0)
+		log_debug("to %s: %s", addr_format(to, text), strerror(-err));
+}
+
+/* Server names */
+
+static void run(struct agent *a);
+
+static void
+resolve_cb(void *arg, int error, const struct addr *list, size_t n)
+{
+	struct agent_server *s = arg;
+	struct agent *a = s->agent;
+	const char *name = a->o.server[s->index].name;
+	struct addr usable[RESOLVE_MAX];
+	struct moment now = moment();
+	size_t kept = 0;
+
+	s->query = NULL;
+	for (size_t i = 0; i < n && kept < RESOLVE_MAX; i++)
+		if (options_usable(&a->o, a->port, &list[i]))
+			usable[kept++] = list[i];
+	if (kept > 0) {
+		s->unresolved = false;
+		client_addresses(s->client, usable, kept, &now);
+	} else if (!s->unresolved) { /* old addresses are better than none */
+		s->unresolved = true;
+		log_warnx("%s: %s; trying again", name,
+		    error != 0 ? resolve_error(error)
+			       : "no address of a family that works here");
+	}
+	run(a);
+}
+
+static void
+look_up(struct agent_server *s)
+{
+	struct agent *a = s->agent;
+	int err;
+
+	if (s->query != NULL)
+		return;
+	err = resolve_start(&s->query, a->resolver, a->o.server[s->index].name,
+	    RESOLVE_STUN_PORT, RESOLVE_TIMEOUT_MS, resolve_cb, s);
+	if (err != 0 && !s->unresolved) {
+		s->unresolved = true;
+		log_warnx("%s: %s", a->o.server[s->index].name, strerror(-err));
+	}
+}
+
+/* What clients and introductions say */
+
+static void
+client_news(struct agent *a, int server, const struct news *n)
+{
+	struct introduction *i = &a->peer[n->peer];
+	char key[KEY_STRLEN];
+	int err;
+
+	switch (n->what) {
+	case NEWS_PEER:
+		introduction_peer(i, server, n->tag);
+		break;
+	case NEWS_FROM:
+		err = introduction_payload(i, server, n->data, n->len);
+		if (err != 0)
+			log_debug("an offer of %s is not taken: %s",
+			    key_format(i->key, key), strerror(-err));
+		break;
+	case NEWS_GO:
+		introduction_go(i, n->mine, n->theirs, n->age_ms, n->skew_ms);
+		break;
+	case NEWS_GONE:
+		introduction_gone(i, server);
+		break;
+	case NEWS_FULL:
+		log_warnx("%s has no room for peer %s; trying again",
+		    a->o.server[server].name, key_format(i->key, key));
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+session_changed(
+    struct agent *a, struct agent_server *s, const struct client_event *ev)
+{
+	const char *name = a->o.server[s->index].name;
+
+	for (int i = 0; i < a->n_peers; i++)
+		introduction_session(
+		    &a->peer[i], s->index, ev->what == CLIENT_UP);
+	if (ev->what == CLIENT_REFUSED)
+		log_warnx("%s refuses this key: %s", name, ev->reason);
+	printed(a, report_session(&a->report, a->o.server[s->index].key, ev));
+}
+
+/* Returns whether there was anything. */
+static bool
+run_client(struct agent *a, struct agent_server *s, uint64_t *next_ms)
+{
+	struct client_event ev;
+	struct moment now;
+	bool any = false;
+
+	while (!a->ending) {
+		now = moment();
+		client_step(s->client, &now, &ev);
+		if (ev.what == CLIENT_WAIT)
+			break;
+		any = true;
+		if (ev.what == CLIENT_SEND)
+			send_datagram(a, &ev.to, ev.data, ev.len);
+		else if (ev.what == CLIENT_RESOLVE)
+			look_up(s);
+		else if (ev.what == CLIENT_NEWS)
+			client_news(a, s->index, &ev.news);
+		else
+			session_changed(a, s, &ev);
+	}
+	if (ev.at_ms < *next_ms)
+		*next_ms = ev.at_ms;
+	return any;
+}
+
+static void
+relay(struct agent *a, int peer, const struct introduction_event *ev)
+{
+	struct client *c = a->server[ev->server].client;
+	uint8_t out[STUN_MAX];
+	int len = client_relay(c, peer, ev->payload, ev->len, out, sizeof(out));
+
+	if (len > 0)
+		send_datagram(a, client_endpoint(c), out, (size_t)len);
+}
+
+static bool
+run_peer(struct agent *a, int peer, uint64_t *next_ms)
+{
+	struct introduction *i = &a->peer[peer];
+	struct introduction_event ev;
+	struct moment now;
+	bool any = false;
+
+	while (!a->ending) {
+		now = moment();
+		introduction_step(i, &now, &ev);
+		if (ev.what == INTRODUCTION_WAIT)
+			break;
+		any = true;
+		if (ev.what == INTRODUCTION_SEND)
+			relay(a, peer, &ev);
+		else if (ev.what == INTRODUCTION_READY)
+			client_ready(a->server[ev.server].client, peer, ev.mine,
+			    ev.theirs);
+		else if (ev.what == INTRODUCTION_DONE)
+			printed(a, report_introduced(&a->report, i));
+		else if (ev.what == INTRODUCTION_GO)
+			printed(a, report_go(&a->report, i, &ev));
+		else
+			printed(a, report_gone(&a->report, i->key));
+	}
+	if (ev.at_ms < *next_ms)
+		*next_ms = ev.at_ms;
+	return any;
+}
+
+/* One gives the other work: until all of them wait. */
+static void
+run(struct agent *a)
+{
+	uint64_t next_ms;
+	bool any;
+
+	do {
+		any = false;
+		next_ms = UINT64_MAX;
+		for (size_t s = 0; s < a->o.n_servers; s++)
+			any |= run_client(a, &a->server[s], &next_ms);
+		for (int p = 0; p < a->n_peers; p++)
+			any |= run_peer(a, p, &next_ms);
+	} while (any && !a->ending);
+	event_del(a->timer);
+	if (next_ms != UINT64_MAX && !a->ending)
+		loop_at(a->timer, next_ms);
+}
+
+static void
+timer_cb(evutil_socket_t fd, short events, void *arg)
+{
+	(void)fd;
+	(void)events;
+	run(arg);
+}
+
+/* Standard input */
+
+static void
+new_generation(struct agent *a)
+{
+	struct moment now = moment();
+	bool first = a->generation == 0;
+
+	a->generation++;
+	log_info("generation %u: %zu candidates", a->generation, a->feed.n);
+	for (int p = 0; p < a->n_peers; p++)
+		introduction_candidates(
+		    &a->peer[p], a->generation, a->feed.list, a->feed.n);
+	for (size_t s = 0; s < a->o.n_servers; s++) {
+		struct client *c = a->server[s].client;
+
+		for (int p = 0; first && p < a->n_peers; p++)
+			client_want(c, p, a->peer[p].key, a->peer[p].tag);
+		if (first)
+			continue;
+		client_roam(c, &now); /* candidates change with the network */
+		look_up(&a->server[s]);
+	}
+}
+
+static void
+fed(struct agent *a, enum feed_result result)
+{
+	if (a->feed.why != NULL)
+		log_warnx("standard input, line %llu: %s",
+		    (unsigned long long)a->line_number, a->feed.why);
+	if (result == FEED_GENERATION)
+		new_generation(a);
+}
+
+static void
+line_cb(void *arg, const char *line, size_t len)
+{
+	struct agent *a = arg;
+
+	a->line_number++;
+	fed(a, feed_line(&a->feed, line, len));
+}
+
+static void
+input_cb(evutil_socket_t fd, short events, void *arg)
+{
+	struct agent *a = arg;
+	uint64_t too_long = a->line.too_long;
+	int more = line_read(&a->line, fd, line_cb, a);
+
+	(void)events;
+	if (a->line.too_long != too_long) {
+		a->line_number += a->line.too_long - too_long;
+		log_warnx("standard input, near line %llu: a line is too long",
+		    (unsigned long long)a->line_number);
+	}
+	if (more < 0) {
+		errno = -more;
+		log_warn("standard input");
+	}
+	if (more <= 0) { /* what it told stays true until we end */
+		event_del(a->input);
+		fed(a, feed_end(&a->feed));
+	}
+	run(a);
+}
+
+/* A pipe whose reader is gone becomes "readable" with an error. */
+static void
+output_cb(evutil_socket_t fd, short events, void *arg)
+{
+	struct pollfd pfd = {.fd = fd};
+	struct agent *a = arg;
+
+	(void)events;
+	if (poll(&pfd, 1, 0) == 1 && (pfd.revents & POLLERR) != 0)
+		printed(a, -EPIPE);
+}
+
+/* The port */
+
+static void
+port_cb(evutil_socket_t fd, short events, void *arg)
+{
+	struct agent *a = arg;
+	uint8_t buf[PORT_MAX];
+	struct port_msg m;
+	int r = 0;
+
+	(void)fd;
+	(void)events;
+	for (int n = 0; n < RECV_BURST && !a->ending; n++) {
+		struct moment now = moment();
+
+		if ((r = port_recv(a->port, &m, buf)) != 1)
+			break;
+		if (m.op != PORT_DATAGRAM)
+			continue;
+		for (size_t s = 0; s < a->o.n_servers; s++)
+			if (client_input(a->server[s].client, &m.remote,
+				m.payload, m.len, &now)) {
+				run(a);
+				break;
+			}
+	}
+	if (r < 0) {
+		log_warnx("the port socket is gone: start nat-port again");
+		end(a, EXIT_TEMP);
+	}
+}
+
+/* Set-up and tear-down */
+
+static void
+add_peer(struct agent *a, const char *text)
+{
+	uint8_t key[KEY_LEN];
+	int err = key_parse_public(key, text);
+
+	if (err == -EINVAL)
+		options_fail(
+		    &a->o, "peer %s: this key is weak; give the peer's", text);
+	if (err != 0)
+		options_fail(&a->o,
+		    "peer %s: give a public key in base64, 44 characters",
+		    text);
+	if (key_equal(key, a->key.pub))
+		options_fail(&a->o,
+		    "peer %s: this is the key of -k; give the other side's",
+		    text);
+	for (int p = 0; p < a->n_peers; p++)
+		if (key_equal(key, a->peer[p].key))
+			options_fail(&a->o, "peer %s: given twice", text);
+	if (introduction_init(
+		&a->peer[a->n_peers], a->key.secret, a->key.pub, key) != 0)
+		options_fail(&a->o, "peer %s: unusable key", text);
+	a->n_peers++;
+}
+
+static void
+read_command_line(struct agent *a, int argc, char *argv[])
+{
+	options_read(&a->o, argc, argv, ":46hjk:p:qs:S:t:v", usage);
+	if (a->o.key_path == NULL)
+		options_fail(&a->o, "give your private key's file with -k");
+	if (strcmp(a->o.key_path, "-") == 0)
+		options_fail(&a->o,
+		    "-k -: standard input holds the candidates; give a file, "
+		    "or /dev/fd/3 with 3<keyfile");
+	if (a->o.n_servers == 0)
+		options_fail(&a->o, "give a server with -S KEY@host:port");
+	if (optind == argc)
+		options_fail(&a->o, "give the public key of a peer");
+	if (argc - optind > REQUEST_PEERS)
+		options_fail(
+		    &a->o, "too many peers: give at most %d", REQUEST_PEERS);
+	options_load_key(&a->o, &a->key);
+	a->peer = sodium_allocarray(REQUEST_PEERS, sizeof(*a->peer));
+	if (a->peer == NULL)
+		fatalx(EXIT_TEMP, "out of memory");
+	for (int i = optind; i < argc; i++)
+		add_peer(a, argv[i]);
+}
+
+static void
+start_servers(struct agent *a)
+{
+	struct moment now = moment();
+
+	for (size_t i = 0; i < a->o.n_servers; i++) {
+		struct agent_server *s = &a->server[i];
+
+		s->agent = a;
+		s->index = (int)i;
+		s->client = sodium_malloc(sizeof(*s->client));
+		if (s->client == NULL)
+			fatalx(EXIT_TEMP, "out of memory");
+		client_init(s->client, a->key.secret, a->key.pub,
+		    a->o.server[i].key, a->o.keepalive_s, &now);
+	}
+}
+
+static void
+start_events(struct agent *a)
+{
+	struct stat st;
+	int fds[2], n = port_fds(a->port, fds);
+
+	for (int i = 0; i < n; i++) {
+		a->port_events[i] = loop_event(
+		    &a->loop, fds[i], EV_READ | EV_PERSIST, port_cb, a);
+		event_add(a->port_events[i], NULL);
+	}
+	a->timer = loop_event(&a->loop, -1, 0, timer_cb, a);
+	a->input = loop_event(
+	    &a->loop, STDIN_FILENO, EV_READ | EV_PERSIST, input_cb, a);
+	event_add(a->input, NULL);
+	if (fstat(STDOUT_FILENO, &st) == 0 && S_ISFIFO(st.st_mode)) {
+		a->output =
+		    loop_event(&a->loop, STDOUT_FILENO, EV_READ, output_cb, a);
+		event_add(a->output, NULL);
+	}
+}
+
+static void
+say_bye(struct agent *a)
+{
+	uint8_t out[STUN_MAX];
+
+	for (size_t i = 0; i < a->o.n_servers; i++) {
+		struct client *c = a->server[i].client;
+		int len = client_bye(c, out, sizeof(out));
+
+		if (len > 0)
+			port_send(a->port, client_endpoint(c), NULL, 0, out,
+			    (size_t)len);
+	}
+}
+
+static void
+stop(struct agent *a)
+{
+	for (size_t i = 0; i < 2; i++)
+		if (a->port_events[i] != NULL)
+			event_free(a->port_events[i]);
+	event_free(a->timer);
+	event_free(a->input);
+	if (a->output != NULL)
+		event_free(a->output);
+	for (size_t i = 0; i < a->o.n_servers; i++) {
+		resolve_cancel(a->server[i].query);
+		sodium_free(a->server[i].client);
+	}
+	resolver_free(a->resolver);
+	port_free(a->port);
+	sodium_free(a->peer);
+	sodium_free(a->key.secret);
+	loop_free(&a->loop);
+}
+
+int
+verb_agent(int argc, char *argv[])
+{
+	static struct agent agent;
+	struct agent *a = &agent;
+	int code;
+
+	read_command_line(a, argc, argv);
+	a->port = options_open_port(&a->o);
+	drop_all();
+	a->report = (struct report){.fd = STDOUT_FILENO, .json = a->o.json};
+	line_init(&a->line);
+	feed_init(&a->feed);
+	loop_init(&a->loop, true);
+	if (resolver_new(&a->resolver, &a->loop) != 0)
+		fatalx(EXIT_TEMP, "can't look names up");
+	start_servers(a);
+	start_events(a);
+	for (int p = 0; p < a->n_peers && !a->ending; p++)
+		printed(a, report_waiting(&a->report, a->peer[p].key));
+	run(a);
+	code = a->ending ? a->loop.code : loop_run(&a->loop);
+	say_bye(a);
+	stop(a);
+	return code;
+}

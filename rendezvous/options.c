@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: ISC */
+/* The command line of nat-rendezvous and its commands (getopt(3)). */
+#include "options.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "exitcode.h"
+#include "log.h"
+
+void
+options_fail(const struct options *o, const char *fmt, ...)
+{
+	char text[300];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_init(log_prog(), 0); /* -q does not silence this */
+	log_warnx("%s", text);
+	fprintf(stderr, "usage: %s\n", o->usage);
+	exit(EXIT_USAGE);
+}
+
+static uint32_t
+number(const struct options *o, char letter, const char *text, uint32_t min,
+    uint32_t max)
+{
+	size_t len = strlen(text);
+	unsigned long v;
+
+	if (len == 0 || len > 9 || strspn(text, "0123456789") != len)
+		options_fail(o, "-%c %s: give a number from %u to %u", letter,
+		    text, min, max);
+	v = strtoul(text, NULL, 10);
+	if (v < min || v > max)
+		options_fail(o, "-%c %s: give a number from %u to %u", letter,
+		    text, min, max);
+	return (uint32_t)v;
+}
+
+/* The text is argv's own, and stays; what resolve_start takes needs a v6
+ * address to keep its brackets, which key_parse_server cuts off. */
+static void
+add_server(struct options *o, char *text)
+{
+	struct options_server *s = &o->server[o->n_servers];
+	char copy[KEY_STRLEN + 300], *host, *port;
+	int err = -EBADMSG;
+
+	if (o->n_servers == OPTIONS_SERVERS)
+		options_fail(o, "too many servers: give -S at most %d times",
+		    OPTIONS_SERVERS);
+	if (strlen(text) < sizeof(copy)) {
+		memcpy(copy, text, strlen(text) + 1);
+		err = key_parse_server(copy, s->key, &host, &port);
+	}
+	if (err == -EINVAL)
+		options_fail(
+		    o, "-S %s: this key is weak; give the server's own", text);
+	if (err != 0)
+		options_fail(o,
+		    "-S %s: give KEY@host:port, with the server's public key "
+		    "in base64",
+		    text);
+	for (size_t i = 0; i < o->n_servers; i++)
+		if (key_equal(o->server[i].key, s->key))
+			options_fail(o,
+			    "-S %s: this key is given twice; one server takes "
+			    "one session of yours",
+			    text);
+	s->name = text + KEY_STRLEN; /* 44 characters and the @ */
+	o->n_servers++;
+}
+
+static void
+read_option(struct options *o, int letter, char *arg)
+{
+	switch (letter) {
+	case '4':
+		o->v4 = true;
+		break;
+	case '6':
+		o->v6 = true;
+		break;
+	case 'j':
+		o->json = true;
+		break;
+	case 'k':
+		o->key_path = arg;
+		break;
+	case 'p':
+		o->port = (uint16_t)number(o, 'p', arg, 0, 65535);
+		break;
+	case 'q':
+		log_quiet();
+		break;
+	case 's':
+		o->path = arg;
+		break;
+	case 'S':
+		add_server(o, arg);
+		break;
+	case 't':
+		o->keepalive_s = number(o, 't', arg, 1, 300);
+		break;
+	case 'v':
+		log_more();
+		break;
+	case 'w':
+		o->wait_ms = number(o, 'w', arg, 1, 3600) * 1000;
+		break;
+	default:
+		break;
+	}
+}
+
+void
+options_read(struct options *o, int argc, char *argv[], const char *letters,
+    const char *usage)
+{
+	bool port = false;
+	int letter;
+
+	*o = (struct options){.usage = usage};
+	opterr = 0;
+	while ((letter = getopt(argc, argv, letters)) != -1) {
+		if (letter == 'h') {
+			printf("usage: %s\n", usage);
+			exit(EXIT_YES);
+		}
+		if (letter == ':')
+			options_fail(o, "-%c needs a value", optopt);
+		if (letter == '?')
+			options_fail(o, "-%c is no option here", optopt);
+		port = port || letter == 'p';
+		read_option(o, letter, optarg);
+	}
+	if (port && o->path != NULL)
+		options_fail(o, "-s and -p exclude each other: give one");
+}
+
+void
+options_load_key(const struct options *o, struct options_key *out)
+{
+	bool loose = false;
+	int err;
+
+	out->secret = sodium_malloc(KEY_LEN);
+	if (out->secret == NULL)
+		fatalx(EXIT_TEMP, "out of memory");
+	err = key_load(out->secret, out->pub, o->key_path, &loose);
+	if (err == -EBADMSG)
+		fatalx(EXIT_USAGE,
+		    "%s: no private key; make one with: wg genkey > %s",
+		    o->key_path, o->key_path);
+	if (err != 0) {
+		errno = -err;
+		fatal(EXIT_USAGE, "%s", o->key_path);
+	}
+	if (loose)
+		log_warnx(
+		    "%s: others may read this key; chmod 600 it", o->key_path);
+}
+
+struct port *
+options_open_port(const struct options *o)
+{
+	struct port *p;
+	int err;
+
+	if (o->path != NULL) {
+		err = port_connect(&p, o->path);
+		if (err == 0)
+			return p;
+		errno = -err;
+		fatal(err == -EACCES ? EXIT_USAGE : EXIT_TEMP,
+		    "port socket %s: is nat-port running there?", o->path);
+	}
+	err = port_bind(&p, o->port);
+	if (err == 0)
+		return p;
+	errno = -err;
+	fatal(err == -EACCES ? EXIT_USAGE : EXIT_TEMP,
+	    "UDP port %u: give another one with -p, or a port socket with -s",
+	    o->port);
+}
+
+bool
+options_usable(
+    const struct options *o, const struct port *p, const struct addr *a)
+{
+	if (o->v4 != o->v6 && a->family != (o->v4 ? ADDR_V4 : ADDR_V6))
+		return false;
+	return port_has_family(p, a->family);
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: ISC */
+/* nat-rendezvous ping: is this server alive, is it the key that I pinned, how
+ * far is it? A HELLO proves the key; no session message follows, so nothing
+ * is registered. A plain Binding request (RFC 8489) tells a server with
+ * another key from no server at all. */
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dial.h"
+#include "drop.h"
+#include "exitcode.h"
+#include "log.h"
+#include "loop.h"
+#include "options.h"
+#include "report.h"
+#include "resolve.h"
+#include "verb.h"
+
+#define WAIT_MS 5000
+
+struct ping {
+	struct options o;
+	struct options_key key;
+	struct loop loop;
+	struct port *port;
+	struct event *port_events[2], *timer;
+	struct resolver *resolver;
+	struct resolve *query;
+	struct report report;
+	struct dial *dial; /* sodium_malloc'ed */
+	struct transaction binding[DIAL_ADDRS];
+	bool resolved, alive;
+	uint64_t end_ms;
+	bool ending;
+};
+
+static const char usage[] =
+    "nat-rendezvous ping [-46hjqv] [-k keyfile] [-s path | -p port]\n"
+    "       [-w seconds] -S KEY@host:port";
+
+static struct moment
+moment(void)
+{
+	uint64_t us = now_us();
+
+	return (struct moment){.ms = us / 1000, .us = us, .wall_ns = wall_ns()};
+}
+
+static void
+end(struct ping *p, int code)
+{
+	if (!p->ending)
+		loop_end(&p->loop, code);
+	p->ending = true;
+}
+
+static void
+give_up(struct ping *p)
+{
+	const char *name = p->o.server[0].name;
+
+	if (!p->resolved)
+		log_warnx("%s: the name can't be looked up", name);
+	else if (p->alive)
+		log_warnx("%s: a STUN server answers there, but not with the "
+			  "key given",
+		    name);
+	else
+		log_warnx("%s: no answer", name);
+	end(p, p->alive ? EXIT_NO : EXIT_TEMP);
+}
+
+static void
+send_binding(struct ping *p, size_t i)
+{
+	struct transaction *t = &p->binding[i];
+	uint8_t out[STUN_HEADER_LEN + 8];
+	struct stun_buf b;
+	int len;
+
+	stun_begin(&b, out, sizeof(out), STUN_BINDING, STUN_REQUEST, t->tid);
+	len = stun_end(&b, true);
+	if (len > 0)
+		port_send(
+		    p->port, &p->dial->addrs[i], NULL, 0, out, (size_t)len);
+}
+
+static void
+run(struct ping *p)
+{
+	struct moment now = moment();
+	uint64_t next_ms;
+	const struct hello *h;
+	enum dial_what what;
+
+	while ((what = dial_step(p->dial, &now, &h)) != DIAL_WAIT)
+		if (what == DIAL_SEND)
+			port_send(p->port, &h->to, NULL, 0, h->msg, h->len);
+	next_ms = dial_next_ms(p->dial);
+	for (size_t i = 0; i < p->dial->n; i++) {
+		if (transaction_step(&p->binding[i], now.ms) ==
+		    TRANSACTION_SEND)
+			send_binding(p, i);
+		if (p->binding[i].next_ms < next_ms &&
+		    p->binding[i].next_ms > now.ms)
+			next_ms = p->binding[i].next_ms;
+	}
+	if (now.ms >= p->end_ms && !p->ending)
+		give_up(p);
+	loop_at(p->timer, next_ms < p->end_ms ? next_ms : p->end_ms);
+}
+
+static void
+timer_cb(evutil_socket_t fd, short events, void *arg)
+{
+	(void)fd;
+	(void)events;
+	run(arg);
+}
+
+static void
+proven(struct ping *p, const struct addr *from,
+    const struct wire_welcome *welcome, uint64_t rtt_us)
+{
+	int err = report_server(
+	    &p->report, p->o.server[0].key, from, rtt_us, &welcome->mapped);
+
+	if (err != 0) {
+		errno = -err;
+		log_warn("standard output");
+	}
+	if (welcome->status == WIRE_FORBIDDEN && p->o.key_path != NULL)
+		log_info("the server does not allow this key");
+	if (welcome->status == WIRE_FULL)
+		log_info("the server is full");
+	end(p, err == 0 ? EXIT_YES : EXIT_TEMP);
+}
+
+static void
+input(struct ping *p, const struct port_msg *m)
+{
+	struct moment now = moment();
+	struct wire_welcome welcome;
+	struct session session;
+	struct stun_msg msg;
+	uint64_t rtt_us;
+
+	if (stun_parse(&msg, m->payload, m->len) != 0)
+		return;
+	if (dial_input(p->dial, &m->remote, &msg, &now, &welcome, &session,
+		&rtt_us) == 1) {
+		sodium_memzero(&session, sizeof(session));
+		proven(p, &m->remote, &welcome, rtt_us);
+		return;
+	}
+	for (size_t i = 0; i < p->dial->n; i++)
+		if (msg.method == STUN_BINDING && msg.class == STUN_SUCCESS &&
+		    addr_equal(&m->remote, &p->dial->addrs[i]) &&
+		    memcmp(msg.tid, p->binding[i].tid, STUN_TID_LEN) == 0)
+			p->alive = true;
+}
+
+static void
+port_cb(evutil_socket_t fd, short events, void *arg)
+{
+	struct ping *p = arg;
+	uint8_t buf[PORT_MAX];
+	struct port_msg m;
+	int r = 0;
+
+	(void)fd;
+	(void)events;
+	while (!p->ending && (r = port_recv(p->port, &m, buf)) == 1)
+		if (m.op == PORT_DATAGRAM)
+			input(p, &m);
+	if (r < 0) {
+		log_warnx("the port socket is gone: start nat-port again");
+		end(p, EXIT_TEMP);
+	}
+	run(p);
+}
+
+static void
+resolve_cb(void *arg, int error, const struct addr *list, size_t n)
+{
+	struct addr usable[RESOLVE_MAX];
+	struct moment now = moment();
+	struct ping *p = arg;
+	size_t kept = 0;
+
+	p->query = NULL;
+	for (size_t i = 0; i < n && kept < RESOLVE_MAX; i++)
+		if (options_usable(&p->o, p->port, &list[i]))
+			usable[kept++] = list[i];
+	if (kept == 0) {
+		log_warnx("%s: %s", p->o.server[0].name,
+		    error != 0 ? resolve_error(error)
+			       : "no address of a family that works here");
+		end(p, EXIT_TEMP);
+		return;
+	}
+	p->resolved = true;
+	dial_addresses(p->dial, usable, kept, &now);
+	for (size_t i = 0; i < p->dial->n; i++)
+		transaction_start(&p->binding[i], now.ms, TRANSACTION_RTO_MS);
+	run(p);
+}
+
+/* Without -k, a key that is thrown away. */
+static void
+get_key(struct ping *p)
+{
+	if (p->o.key_path != NULL) {
+		options_load_key(&p->o, &p->key);
+		return;
+	}
+	p->key.secret = sodium_malloc(KEY_LEN);
+	if (p->key.secret == NULL)
+		fatalx(EXIT_TEMP, "out of memory");
+	randombytes_buf(p->key.secret, KEY_LEN);
+	crypto_scalarmult_base(p->key.pub, p->key.secret);
+}
+
+static void
+start(struct ping *p)
+{
+	struct moment now = moment();
+	int fds[2], n = port_fds(p->port, fds);
+
+	loop_init(&p->loop, false);
+	p->dial = sodium_malloc(sizeof(*p->dial));
+	if (p->dial == NULL || resolver_new(&p->resolver, &p->loop) != 0)
+		fatalx(EXIT_TEMP, "out of memory");
+	dial_init(p->dial, p->key.secret, p->key.pub, p->o.server[0].key, 0);
+	dial_at(p->dial, now.ms);
+	for (int i = 0; i < n; i++) {
+		p->port_events[i] = loop_event(
+		    &p->loop, fds[i], EV_READ | EV_PERSIST, port_cb, p);
+		event_add(p->port_events[i], NULL);
+	}
+	p->timer = loop_event(&p->loop, -1, 0, timer_cb, p);
+	p->end_ms = now.ms + (p->o.wait_ms != 0 ? p->o.wait_ms : WAIT_MS);
+	if (resolve_start(&p->query, p->resolver, p->o.server[0].name,
+		RESOLVE_STUN_PORT, WAIT_MS, resolve_cb, p) != 0)
+		fatalx(
+		    EXIT_USAGE, "%s: no name to look up", p->o.server[0].name);
+	run(p);
+}
+
+static void
+stop(struct ping *p)
+{
+	for (size_t i = 0; i < 2; i++)
+		if (p->port_events[i] != NULL)
+			event_free(p->port_events[i]);
+	event_free(p->timer);
+	resolve_cancel(p->query);
+	resolver_free(p->resolver);
+	sodium_free(p->dial);
+	sodium_free(p->key.secret);
+	port_free(p->port);
+	loop_free(&p->loop);
+}
+
+int
+verb_ping(int argc, char *argv[])
+{
+	static struct ping ping;
+	struct ping *p = &ping;
+	int code;
+
+	options_read(&p->o, argc, argv, ":46hjk:p:qs:S:vw:", usage);
+	if (p->o.n_servers != 1)
+		options_fail(&p->o, "give one server with -S KEY@host:port");
+	if (optind != argc)
+		options_fail(&p->o, "%s: takes no operands", argv[optind]);
+	get_key(p);
+	p->port = options_open_port(&p->o);
+	drop_all();
+	p->report = (struct report){.fd = STDOUT_FILENO, .json = p->o.json};
+	start(p);
+	code = loop_run(&p->loop);
+	stop(p);
+	return code;
+}

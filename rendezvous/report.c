@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: ISC */
+/* The records that nat-rendezvous prints (nat-records(5)). */
+#include "report.h"
+
+#include <sodium.h>
+
+#include "record.h"
+
+static int
+finish(const struct report *r, struct record *rec)
+{
+	int err = record_write(rec, r->fd, r->json);
+
+	sodium_memzero(rec, sizeof(*rec)); /* may hold credentials */
+	return err;
+}
+
+int
+report_session(const struct report *r, const uint8_t server[KEY_LEN],
+    const struct client_event *ev)
+{
+	struct record rec;
+
+	record_begin(&rec, "session");
+	record_put_key(&rec, "server", server);
+	record_put_addr(&rec, "endpoint", &ev->to);
+	switch (ev->what) {
+	case CLIENT_UP:
+		record_put(&rec, "state", "up");
+		record_put_u64(&rec, "rtt_us", ev->rtt_us);
+		record_put_addr(&rec, "mapped", &ev->mapped);
+		break;
+	case CLIENT_REFUSED:
+		record_put(&rec, "state", "refused");
+		record_put(&rec, "reason", ev->reason);
+		break;
+	default:
+		record_put(&rec, "state", "down");
+		record_put(&rec, "reason", ev->reason);
+	}
+	return finish(r, &rec);
+}
+
+int
+report_waiting(const struct report *r, const uint8_t key[KEY_LEN])
+{
+	struct record rec;
+
+	record_begin(&rec, "peer");
+	record_put_key(&rec, "key", key);
+	record_put(&rec, "state", "waiting");
+	return finish(r, &rec);
+}
+
+static int
+report_remote(const struct report *r, const struct introduction *i,
+    const struct offer_candidate *c)
+{
+	struct record rec;
+
+	record_begin(&rec, "remote");
+	record_put_key(&rec, "key", i->key);
+	record_put_u64(&rec, "generation", i->theirs.generation);
+	record_put(&rec, "type", offer_type_name(c->type));
+	record_put_addr(&rec, "endpoint", &c->addr);
+	record_put_u64(&rec, "priority", c->priority);
+	return finish(r, &rec);
+}
+
+int
+report_introduced(const struct report *r, const struct introduction *i)
+{
+	struct record rec;
+	int err;
+
+	for (size_t k = 0; k < i->theirs.n; k++)
+		if ((err = report_remote(r, i, &i->theirs.candidate[k])) != 0)
+			return err;
+	record_begin(&rec, "peer");
+	record_put_key(&rec, "key", i->key);
+	record_put(&rec, "state", "introduced");
+	record_put_u64(&rec, "generation", i->theirs.generation);
+	record_put_u64(&rec, "count", i->theirs.n);
+	record_put(&rec, "role", i->controlling ? "controlling" : "controlled");
+	record_put(&rec, "user", i->user);
+	record_put(&rec, "password", i->password);
+	record_put(&rec, "peer_user", i->theirs.user);
+	record_put(&rec, "peer_password", i->theirs.password);
+	return finish(r, &rec);
+}
+
+int
+report_go(const struct report *r, const struct introduction *i,
+    const struct introduction_event *ev)
+{
+	struct record rec;
+
+	record_begin(&rec, "go");
+	record_put_key(&rec, "key", i->key);
+	record_put_u64(&rec, "generation", ev->theirs);
+	record_put_u64(&rec, "age_ms", ev->age_ms);
+	record_put_u64(&rec, "skew_ms", ev->skew_ms);
+	return finish(r, &rec);
+}
+
+int
+report_gone(const struct report *r, const uint8_t key[KEY_LEN])
+{
+	struct record rec;
+
+	record_begin(&rec, "gone");
+	record_put_key(&rec, "key", key);
+	record_put(&rec, "reason", "left");
+	return finish(r, &rec);
+}
+
+int
+report_server(const struct report *r, const uint8_t key[KEY_LEN],
+    const struct addr *endpoint, uint64_t rtt_us, const struct addr *mapped)
+{
+	struct record rec;
+
+	record_begin(&rec, "server");
+	record_put_key(&rec, "key", key);
+	record_put_addr(&rec, "endpoint", endpoint);
+	record_put_u64(&rec, "rtt_us", rtt_us);
+	record_put_addr(&rec, "mapped", mapped);
+	return finish(r, &rec);
+}
+
+int
+report_key(const struct report *r, const uint8_t pub[KEY_LEN])
+{
+	struct record rec;
+
+	record_begin(&rec, "key");
+	record_put_key(&rec, "public", pub);
+	return finish(r, &rec);
+}
