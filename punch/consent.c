@@ -7,6 +7,10 @@
 
 #include <string.h>
 
+/* The first is early enough for any jitter, the second leaves little time in
+ * which a NAT may forget after it. */
+static const uint64_t open_us[CONSENT_OPENS] = {300000, 60000};
+
 static uint64_t
 later(uint64_t a, uint64_t b)
 {
@@ -50,15 +54,20 @@ next_ack(const struct consent *c)
 static uint64_t
 next_check(const struct consent *c, enum consent_action *action)
 {
+	uint64_t at;
+
 	*action = CONSENT_CHECK;
 	if (c->controlling)
 		return c->sent_us + CONSENT_PERIOD_US;
 	if (c->echo)
 		return c->heard_us;
-	if (c->opened || c->acks < CONSENT_ACKS)
-		return c->heard_us + CONSENT_ALONE_US;
+	if (c->opens == CONSENT_OPENS || c->acks < CONSENT_ACKS) {
+		/* Once; from then on it is repeated as unanswered. */
+		at = c->heard_us + CONSENT_ALONE_US;
+		return c->sent_us < at ? at : UINT64_MAX;
+	}
 	*action = CONSENT_OPEN;
-	return c->heard_us + CONSENT_PERIOD_US - CONSENT_OPEN_US;
+	return c->heard_us + CONSENT_PERIOD_US - open_us[c->opens];
 }
 
 static uint64_t
@@ -100,7 +109,7 @@ consent_sent(struct consent *c, enum consent_action action,
 {
 	flight_add(&c->flight, tid, c->controlling, now_us);
 	if (action == CONSENT_OPEN) {
-		c->opened = true;
+		c->opens++;
 		return;
 	}
 	c->echo = false;
@@ -125,7 +134,7 @@ void
 consent_heard(struct consent *c, uint64_t now_us)
 {
 	c->heard_us = now_us;
-	c->opened = false;
+	c->opens = 0;
 	/* One check of ours for one of theirs, but not for each of a burst. */
 	if (!c->controlling && c->acks == CONSENT_ACKS &&
 	    now_us - c->sent_us > CONSENT_PERIOD_US / 2)
@@ -142,6 +151,9 @@ consent_doubtful(const struct consent *c, uint64_t now_us)
 bool
 consent_settled(const struct consent *c, uint64_t now_us)
 {
+	/* A peer that has gone meanwhile (one-shot, as we) is not waited for:
+	 * its earlier answers have proven the path. */
 	return c->acks == CONSENT_ACKS &&
-	       (!waiting(c) || now_us - c->sent_us >= 2 * CONSENT_RETRY_US);
+	       (!waiting(c) || now_us - c->start_us >=
+				   CONSENT_STREAM_US + CONSENT_LINGER_US);
 }

@@ -12,7 +12,7 @@
 #include "flight.h"
 
 #define CONSENT_PERIOD_US 5000000u
-#define CONSENT_OPEN_US 300000u	  /* the low-TTL packet before it */
+#define CONSENT_OPENS 2		  /* low-TTL packets before it */
 #define CONSENT_ALONE_US 6500000u /* the controlled side waits no longer */
 #define CONSENT_RETRY_US 500000u
 #define CONSENT_LOST_US 7000000u  /* since anything came */
@@ -22,6 +22,7 @@
 /* The last acknowledgement: Linux takes a UDP flow for a stream (120 s
  * instead of 30) when packets pass more than 2 s after the first. */
 #define CONSENT_STREAM_US 2200000u
+#define CONSENT_LINGER_US 1000000u /* for its answer */
 
 enum consent_action {
 	CONSENT_CHECK, /* a check, full TTL */
@@ -39,7 +40,7 @@ struct consent {
 	uint64_t heard_us; /* the last check of the peer */
 	uint64_t sent_us;  /* our last check, low-TTL ones not counted */
 	unsigned acks;	   /* acknowledgements sent */
-	bool opened;	   /* the low-TTL packet of this period is out */
+	unsigned opens;	   /* low-TTL packets of this period sent */
 	bool echo;	   /* controlled: answer the peer's check with ours */
 };
 
