@@ -90,7 +90,7 @@ search_start(struct checklist *x, enum checklist_phase phase, uint64_t now_us,
 void
 search_rounds(struct checklist *x, uint64_t lasts_us, uint64_t now_us)
 {
-	x->round_us = lasts_us / 3;
+	x->round_us = lasts_us / 3 + 1;
 	if (x->round_us > CHECKLIST_OPENING_US)
 		x->round_us = CHECKLIST_OPENING_US;
 	search_enter(x, PHASE_ROUNDS, now_us, lasts_us);
