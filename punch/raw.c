@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,11 +13,12 @@
 #include "cursor.h"
 #include "filter.h"
 #include "port.h"
+#include "probe.h"
 #include "stun.h"
 
 #define UDP_HEADER_LEN 8
 #define UDP_CHECKSUM 6 /* its offset */
-#define SELF_TEST_MS 1000
+#define DRAIN_MAX 4096
 
 static const uint8_t families[2] = {ADDR_V4, ADDR_V6};
 
@@ -33,12 +33,6 @@ static int
 domain(int family)
 {
 	return family == ADDR_V6 ? AF_INET6 : AF_INET;
-}
-
-static enum filter_layer
-layer(const struct raw *r, int family)
-{
-	return r->own || family == ADDR_V6 ? FILTER_UDP : FILTER_IP;
 }
 
 static int
@@ -309,119 +303,27 @@ raw_recv(struct raw *r, int family, uint8_t buf[RAW_BUF_LEN],
 	return n;
 }
 
+int
+raw_filter(struct raw *r, int family, uint16_t port, bool lock)
+{
+	bool udp = r->own || family == ADDR_V6;
+
+	return filter_attach(
+	    r->fd[family == ADDR_V6], udp ? FILTER_UDP : FILTER_IP, port, lock);
+}
+
 static void
 drain(struct raw *r, int i)
 {
 	uint8_t buf[RAW_BUF_LEN];
 	struct udp_info info;
 
-	while (udp_recv(r->fd[i], buf, sizeof(buf), &info) != -EAGAIN)
-		;
-}
+	int n;
 
-/* What one self-test needs. */
-struct probe {
-	int udp_fd;
-	struct addr to; /* udp_fd's, on the loopback */
-	uint8_t msg[64];
-	size_t len;
-	bool udp_seen, raw_seen;
-};
-
-/* An indication: nobody answers one. */
-static int
-probe_open(struct probe *p, int family)
-{
-	uint8_t tid[STUN_TID_LEN];
-	struct stun_buf b;
-	int r;
-
-	memset(p, 0, sizeof(*p));
-	p->udp_fd = udp_bind(family, 0, 0);
-	if (p->udp_fd < 0)
-		return p->udp_fd;
-	r = udp_port(p->udp_fd);
-	if (r >= 0)
-		r = addr_parse_ip(&p->to,
-		    family == ADDR_V6 ? "::1" : "127.0.0.1", (uint16_t)r);
-	stun_new_tid(tid);
-	stun_begin(
-	    &b, p->msg, sizeof(p->msg), STUN_BINDING, STUN_INDICATION, tid);
-	if (r >= 0)
-		r = stun_end(&b, true);
-	if (r >= 0) {
-		p->len = (size_t)r;
-		return 0;
-	}
-	close(p->udp_fd);
-	return r;
-}
-
-static bool
-is_probe(const struct probe *p, const uint8_t *payload, int len)
-{
-	return len >= 0 && (size_t)len == p->len &&
-	       memcmp(payload, p->msg, p->len) == 0;
-}
-
-/* Reads one packet of each socket, if there is one. */
-static void
-probe_read(struct probe *p, struct raw *r, int i)
-{
-	uint8_t buf[RAW_BUF_LEN];
-	const uint8_t *payload = buf;
-	struct udp_info info;
-	struct raw view = *r;
-	int n = udp_recv(p->udp_fd, buf, sizeof(buf), &info);
-
-	if (is_probe(p, buf, n) && info.remote.port == r->port)
-		p->udp_seen = true;
-	view.port = p->to.port; /* the test's packet goes there */
-	n = raw_recv(&view, families[i], buf, &payload, &info);
-	if (is_probe(p, payload, n) && info.remote.port == r->port)
-		p->raw_seen = true;
-}
-
-static int
-probe_wait(struct probe *p, struct raw *r, int i, const char **what)
-{
-	struct pollfd fds[2] = {
-	    {.fd = p->udp_fd, .events = POLLIN},
-	    {.fd = r->fd[i], .events = POLLIN},
-	};
-
-	while (!p->udp_seen || !p->raw_seen) {
-		if (poll(fds, 2, SELF_TEST_MS) <= 0)
-			break;
-		probe_read(p, r, i);
-	}
-	*what = "a datagram sent raw over the loopback did not arrive";
-	if (!p->udp_seen)
-		return -ETIMEDOUT;
-	*what = "the raw socket does not see what comes in";
-	return p->raw_seen ? 0 : -ETIMEDOUT;
-}
-
-static int
-self_test(struct raw *r, int i, const char **what)
-{
-	struct addr any = {.family = ADDR_NONE};
-	struct probe p;
-	int err;
-
-	*what = "can't bind a socket for the self-test";
-	err = probe_open(&p, families[i]);
-	if (err < 0)
-		return err;
-	*what = "can't attach the packet filter";
-	err = filter_attach(r->fd[i], layer(r, families[i]), p.to.port, 0);
-	*what = "can't send raw over the loopback";
-	if (err == 0)
-		err = raw_send(r, &p.to, &any, 0, p.msg, p.len);
-	if (err == 0)
-		err = probe_wait(&p, r, i, what);
-	close(p.udp_fd);
-	return err;
+	/* a stream of STUN to the port must not keep us here */
+	for (n = 0; n < DRAIN_MAX; n++)
+		if (udp_recv(r->fd[i], buf, sizeof(buf), &info) == -EAGAIN)
+			return;
 }
 
 int
@@ -432,7 +334,7 @@ raw_start(struct raw *r, const char **what)
 	for (i = 0; i < 2; i++) {
 		if (r->fd[i] == -1)
 			continue;
-		err = r->own ? 0 : self_test(r, i, what);
+		err = r->own ? 0 : probe_run(r, families[i], what);
 		if (err < 0 && is_absent(err)) {
 			close_family(r, i);
 			absent = err;
@@ -441,8 +343,7 @@ raw_start(struct raw *r, const char **what)
 		if (err < 0)
 			return err;
 		*what = "can't attach the packet filter";
-		err =
-		    filter_attach(r->fd[i], layer(r, families[i]), r->port, 1);
+		err = raw_filter(r, families[i], r->port, true);
 		if (err < 0)
 			return err;
 		drain(r, i);

@@ -30,11 +30,12 @@ int raw_open(
     struct raw *r, bool own, uint16_t port, uint32_t mark, const char **what);
 void raw_close(struct raw *r);
 
-/* Sends one datagram over the loopback with a port of its own, and sees that
- * a UDP socket takes it (so the checksum is right) and that the raw socket
- * and its filter do. A family that has no loopback address is closed. Then
- * attaches the filter of the lent port, for good. The daemon sees nothing
- * of it. Returns 0; -errno and what failed. */
+/* Attaches the filter of a port; lock: for good. Returns 0 or -errno. */
+int raw_filter(struct raw *r, int family, uint16_t port, bool lock);
+
+/* Runs the self-test (probe.h) of each family; one that has no loopback
+ * address is closed. Then attaches the filter of the lent port, for good, and
+ * throws away what came before. Returns 0; -errno and what failed. */
 int raw_start(struct raw *r, const char **what);
 
 bool raw_has_family(const struct raw *r, int family);
