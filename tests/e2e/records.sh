@@ -1,0 +1,84 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# Run by records.bats in a network namespace of its own: every program once,
+# all that they print goes into DIR/records. usage: records.sh BUILD DIR
+set -efu
+LC_ALL=C
+export LC_ALL
+b=$(cd "$1" && pwd) d=$2
+
+ip link set lo up
+ip link add name both type veth peer name other
+ip addr add 198.51.100.1/24 dev both
+ip link set both up
+ip link set other up
+
+for who in server a b; do
+	(umask 077 && wg genkey >"$d/$who.key")
+	wg pubkey <"$d/$who.key" >"$d/$who.pub"
+	"$b/nat-rendezvous" key -k "$d/$who.key" >>"$d/records"
+done
+server=$(cat "$d/server.pub")@198.51.100.1:3478
+
+# Waits until a file has a line that matches. usage: await FILE PATTERN
+await() {
+	tries=0
+	until grep -q -e "$2" "$1" 2>/dev/null; do
+		tries=$((tries + 1))
+		if [ $tries -gt 300 ]; then
+			echo "no '$2' in $1:" >&2
+			cat "$1" >&2
+			exit 1
+		fi
+		sleep 0.1
+	done
+}
+
+"$b/nat-rendezvousd" -1 -k "$d/server.key" -c "$d/control" >"$d/listen" &
+rendezvousd=$!
+await "$d/listen" ^listen
+socat -t 60 - UNIX-CONNECT:"$d/control" >"$d/watch" <<-END &
+	watch
+END
+for who in a b; do
+	"$b/nat-port" -1 -o 0 "$d/$who.sock" >"$d/$who.port" &
+	await "$d/$who.port" ^port
+done
+# nat-punch's input stays open until the agents have ended
+for who in a b; do
+	case $who in a) peer=b ;; b) peer=a ;; esac
+	"$b/nat-stun" gather -f -s "$d/$who.sock" -S 198.51.100.1:3478 |
+		tee "$d/$who.candidates" |
+		{
+			exec 4<&0 # a background job's own input is /dev/null
+			"$b/nat-rendezvous" agent -k "$d/$who.key" \
+				-S "$server" -s "$d/$who.sock" \
+				"$(cat "$d/$peer.pub")" <&4 &
+			echo $! >"$d/$who.agent"
+			wait $!
+		} | tee "$d/$who.remotes" |
+		"$b/nat-punch" -s "$d/$who.sock" >"$d/$who.paths" &
+done
+for who in a b; do
+	await "$d/$who.paths" 'state=direct'
+done
+
+"$b/nat-stun" 198.51.100.1 >"$d/mapped"
+"$b/nat-rendezvous" ping -S "$server" >"$d/ping"
+for command in hello peers stats nonsense; do
+	echo $command | socat -t 5 - UNIX-CONNECT:"$d/control" \
+		>>"$d/answers"
+done
+kill "$(cat "$d/a.agent")"
+await "$d/b.remotes" ^gone
+await "$d/watch" what=gone
+kill $rendezvousd
+wait $rendezvousd
+for who in a b; do
+	for stage in port candidates remotes paths; do
+		cat "$d/$who.$stage" >>"$d/records"
+	done
+done
+for file in listen mapped ping answers watch; do
+	cat "$d/$file" >>"$d/records"
+done
