@@ -7,6 +7,8 @@
 
 #include "stun.h"
 
+#define RTO_SLACK_MS 100
+
 /* Comprehension-required attributes that may stand in an answer without harm:
  * those of RFC 8489, and what servers of RFC 3489 sent (section 11.2 there). */
 static const uint16_t known[] = {
@@ -24,14 +26,26 @@ static const uint16_t known[] = {
     STUN_XOR_MAPPED_ADDRESS,
 };
 
+/* Twice the round trip and what a busy host may add, from 100 to 500 ms. */
+static uint32_t
+rto_ms(uint32_t rtt_us)
+{
+	uint32_t ms = rtt_us / 1000 * 2 + RTO_SLACK_MS;
+
+	if (rtt_us == 0 || ms > TRANSACTION_RTO_MS)
+		return TRANSACTION_RTO_MS;
+	return ms;
+}
+
 void
-binding_start(struct binding *b, const struct addr *server, uint64_t now_us)
+binding_start(struct binding *b, const struct addr *server, uint32_t rtt_us,
+    uint64_t now_us)
 {
 	*b = (struct binding){
 	    .server = *server,
 	    .state = BINDING_OPEN,
 	};
-	transaction_start(&b->t, now_us / 1000, TRANSACTION_RTO_MS);
+	transaction_start(&b->t, now_us / 1000, rto_ms(rtt_us));
 }
 
 int

@@ -32,9 +32,11 @@ struct binding {
 	int error;	 /* 300..699 */
 };
 
-/* A fresh transaction id; binding_step then gives the first request. */
-void binding_start(
-    struct binding *b, const struct addr *server, uint64_t now_us);
+/* A fresh transaction id; binding_step then gives the first request. rtt_us is
+ * what an earlier transaction measured, 0 when unknown: then retransmissions
+ * start at RFC 8489's 500 ms, else sooner (its section 6.2.1 allows it). */
+void binding_start(struct binding *b, const struct addr *server,
+    uint32_t rtt_us, uint64_t now_us);
 /* Returns the length of a request in out, to be sent to b->server now; 0 when
  * there is nothing to do before b->t.next_ms; -ETIMEDOUT when the transaction
  * has failed. */

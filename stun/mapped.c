@@ -242,7 +242,7 @@ add_family(struct mapped *m, const struct addr *list, size_t n, int family)
 		if (list[i].family == family &&
 		    cmdline_use(&m->o, m->port, &list[i]))
 			binding_start(
-			    &m->list[m->n++].binding, &list[i], now_us());
+			    &m->list[m->n++].binding, &list[i], 0, now_us());
 }
 
 static void

@@ -38,11 +38,17 @@ netlink_open(void)
 	return fd;
 }
 
+/* RTM_NEWLINK also tells what concerns nobody here, such as wireless events
+ * several times a minute: those have no flag that changes. */
 static bool
 is_change(const struct nlmsghdr *h)
 {
+	const struct ifinfomsg *link = NLMSG_DATA(h);
+
 	switch (h->nlmsg_type) {
 	case RTM_NEWLINK:
+		return h->nlmsg_len >= NLMSG_LENGTH(sizeof(*link)) &&
+		       link->ifi_change != 0;
 	case RTM_DELLINK:
 	case RTM_NEWADDR:
 	case RTM_DELADDR:

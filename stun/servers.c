@@ -16,7 +16,7 @@ servers_init(struct servers *s, uint32_t keepalive_ms)
 static void
 ask(struct servers *s, struct server *v, uint64_t now_us)
 {
-	binding_start(&v->binding, &v->addr, now_us);
+	binding_start(&v->binding, &v->addr, v->rtt_us, now_us);
 	v->unreachable = false;
 	v->next_ms =
 	    s->keepalive_ms > 0 ? now_us / 1000 + s->keepalive_ms : UINT64_MAX;
@@ -159,6 +159,8 @@ answered(struct servers *s, struct server *v, uint64_t now_us)
 	v->base = b->local;
 	v->failures = 0;
 	v->unreachable = false;
+	if (b->t.sent == 1) /* else it's not known which one was answered */
+		v->rtt_us = b->rtt_us;
 	if (s->open && soon_ms < s->close_ms)
 		s->close_ms = soon_ms;
 	if (first)

@@ -22,6 +22,7 @@ struct server {
 	struct addr addr;
 	uint32_t names; /* bit i: an address of name i */
 	struct binding binding;
+	uint32_t rtt_us;  /* of the latest answer to a first send, or 0 */
 	bool unreachable; /* the system can't send there now */
 	bool known;	  /* mapped and base are what it told */
 	struct addr mapped;

@@ -44,7 +44,7 @@ asked(void)
 	uint8_t request[BINDING_REQUEST_MAX];
 	struct binding b;
 
-	binding_start(&b, &server, START);
+	binding_start(&b, &server, 0, START);
 	assert_true(binding_step(&b, START, request) > 0);
 	return b;
 }
@@ -233,7 +233,7 @@ test_too_early_or_late(void **state)
 	int len = 0;
 
 	(void)state;
-	binding_start(&b, &server, START);
+	binding_start(&b, &server, 0, START);
 	len = answer(data, sizeof(data), b.t.tid, STUN_SUCCESS,
 	    STUN_XOR_MAPPED_ADDRESS, &mapped);
 	assert_false(give(&b, data, len, &server)); /* nothing was sent */
@@ -293,7 +293,7 @@ test_request(void **state)
 	int len = 0;
 
 	(void)state;
-	binding_start(&b, &server, START);
+	binding_start(&b, &server, 0, START);
 	len = binding_step(&b, START, request);
 	assert_int_equal(stun_parse(&m, request, (size_t)len), 0);
 	assert_int_equal(m.method, STUN_BINDING);
@@ -304,6 +304,34 @@ test_request(void **state)
 	assert_int_equal(binding_step(&b, START + 499000, again), 0);
 	assert_int_equal(binding_step(&b, START + 500000, again), len);
 	assert_memory_equal(request, again, len);
+}
+
+static void
+test_known_round_trip(void **state)
+{
+	static const struct {
+		uint32_t rtt_us;
+		uint64_t again_ms;
+	} cases[] = {
+	    {0, 500},
+	    {1, 100},
+	    {20000, 140},
+	    {150000, 400},
+	    {300000, 500},
+	    {UINT32_MAX, 500},
+	};
+	uint8_t request[BINDING_REQUEST_MAX];
+	struct binding b;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint64_t again = START + cases[i].again_ms * 1000;
+
+		binding_start(&b, &server, cases[i].rtt_us, START);
+		assert_true(binding_step(&b, START, request) > 0);
+		assert_int_equal(binding_step(&b, again - 1000, request), 0);
+		assert_true(binding_step(&b, again, request) > 0);
+	}
 }
 
 static void
@@ -344,6 +372,7 @@ main(void)
 	    cmocka_unit_test(test_answers),
 	    cmocka_unit_test(test_error_response),
 	    cmocka_unit_test(test_request),
+	    cmocka_unit_test(test_known_round_trip),
 	    cmocka_unit_test(test_time_out),
 	};
 
