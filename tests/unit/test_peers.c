@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: ISC */
+/* Records in, the right peer found, the verdict at the end. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <errno.h>
+
+#include "peers.h"
+
+#define SECOND 1000000ull
+#define CREDENTIALS                                                            \
+	"user=userAAAA password=aaaaaaaaaaaaaaaaaaaaaaaa "                     \
+	"peer_user=userBBBB peer_password=bbbbbbbbbbbbbbbbbbbbbbbb"
+
+static struct peers *p;
+static struct peer *peer;
+static const char *wrong;
+static char key[KEY_STRLEN];
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	p = peers_new(false);
+	return p == NULL ? -1 : 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	peers_free(p);
+	return 0;
+}
+
+static void
+use_key(uint8_t n)
+{
+	uint8_t k[KEY_LEN] = {9, n};
+
+	key_format(k, key);
+}
+
+/* fmt has one %s for the key. */
+__attribute__((format(printf, 1, 0))) static int
+feed(const char *fmt)
+{
+	char line[512];
+
+	snprintf(line, sizeof(line), fmt, key);
+	return peers_line(p, line, strlen(line), SECOND, &peer, &wrong);
+}
+
+/* From this line on, the peer is known. */
+#define KNOWN 17
+
+static void
+bad_lines(void **state)
+{
+	static const char *const lines[] = {
+	    "gone key=%s reason=bye",
+	    "gone reason=bye",
+	    "",
+	    " ",
+	    "=",
+	    "peer",
+	    "peer key=%s",
+	    "peer state=waiting",
+	    "peer key=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= "
+	    "state=waiting",
+	    "peer key=short%.0s state=waiting",
+	    "remote key=%s generation=1 type=host priority=1",
+	    "remote key=%s generation=1 type=host endpoint=1.2.3.4 priority=1",
+	    "remote key=%s generation=-1 type=host endpoint=1.2.3.4:5 "
+	    "priority=1",
+	    "remote key=%s generation=4294967296 type=host "
+	    "endpoint=1.2.3.4:5 priority=1",
+	    "remote key=%s generation=1 type=host endpoint=1.2.3.4:5",
+	    "peer key=%s state=introduced generation=1 count=0 "
+	    "role=boss " CREDENTIALS,
+	    "peer key=%s state=introduced generation=1 count=0 "
+	    "role=controlling user=userAAAA",
+	    "peer key=%s state=introduced generation=1 count=1 "
+	    "role=controlling " CREDENTIALS,
+	    "peer key=%s state=introduced count=0 "
+	    "role=controlling " CREDENTIALS,
+	    "go key=%s generation=1 age_ms=0 skew_ms=0",
+	    "go key=%s generation=1 skew_ms=0",
+	};
+
+	(void)state;
+	use_key(1);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		wrong = NULL;
+		assert_true(feed(lines[i]) < 0);
+		assert_non_null(wrong);
+		assert_int_equal(peers_verdict_late(p),
+		    i < KNOWN ? VERDICT_NOBODY : VERDICT_LATE);
+		if (i + 1 == KNOWN)
+			assert_int_equal(feed("peer key=%s state=waiting"), 0);
+	}
+	assert_int_equal(p->n, 1);
+	assert_int_equal(peer == NULL || peer == &p->peer[0], 1);
+}
+
+static void
+unknown_is_skipped(void **state)
+{
+	(void)state;
+	use_key(1);
+	assert_int_equal(feed("session server=%s state=up"), 0);
+	assert_int_equal(feed("peer key=%s state=dancing"), 0);
+	assert_int_equal(p->n, 0);
+	assert_int_equal(feed("peer key=%s state=waiting colour=red"), 0);
+	assert_int_equal(p->n, 1);
+}
+
+static void
+too_many_peers(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < PEERS_MAX; i++) {
+		use_key((uint8_t)i);
+		assert_int_equal(feed("peer key=%s state=waiting"), 0);
+	}
+	use_key(PEERS_MAX);
+	assert_int_equal(feed("peer key=%s state=waiting"), -ENOSPC);
+	use_key(3);
+	assert_int_equal(feed("peer key=%s state=waiting"), 0);
+	assert_ptr_equal(peer, &p->peer[3]);
+}
+
+static void
+introduction(void **state)
+{
+	(void)state;
+	use_key(1);
+	assert_int_equal(feed("remote key=%s generation=4 type=srflx "
+			      "endpoint=192.0.2.1:5 priority=7"),
+	    0);
+	assert_int_equal(feed("remote key=%s generation=4 type=host "
+			      "endpoint=[2001:db8::1]:5 priority=8"),
+	    0);
+	assert_int_equal(peers_verdict(p, true, SECOND), VERDICT_NOBODY);
+	assert_int_equal(feed("peer key=%s state=introduced generation=4 "
+			      "count=2 role=controlled " CREDENTIALS),
+	    0);
+	assert_int_equal(peer->list.n_remotes, 2);
+	assert_int_equal(peer->list.state, PATH_CHECKING);
+	assert_false(peer->list.controlling);
+	assert_string_equal(peer->list.credentials.peer_user, "userBBBB");
+	assert_int_equal(feed("go key=%s generation=4 age_ms=3 skew_ms=9"), 0);
+	assert_int_equal(peers_verdict(p, true, SECOND), VERDICT_OPEN);
+	assert_int_equal(peers_verdict_late(p), VERDICT_LATE);
+}
+
+static void
+verdicts(void **state)
+{
+	(void)state;
+	assert_int_equal(peers_verdict(p, false, SECOND), VERDICT_NOBODY);
+	use_key(1);
+	assert_int_equal(feed("peer key=%s state=waiting"), 0);
+	assert_int_equal(peers_verdict(p, false, SECOND), VERDICT_OPEN);
+	/* Nothing will introduce it any more. */
+	assert_int_equal(peers_verdict(p, true, SECOND), VERDICT_LATE);
+	use_key(2);
+	assert_int_equal(feed("peer key=%s state=waiting"), 0);
+	assert_int_equal(feed("gone key=%s reason=bye"), 0);
+	assert_int_equal(peers_verdict(p, false, SECOND), VERDICT_OPEN);
+	assert_int_equal(peers_verdict(p, true, SECOND), VERDICT_NO);
+	assert_int_equal(peers_verdict_late(p), VERDICT_NO);
+}
+
+static void
+strangers_packets(void **state)
+{
+	const struct check check = {.priority = 1};
+	const struct check_credentials stranger = {"userZZZZ",
+	    "zzzzzzzzzzzzzzzzzzzzzzzz", "userAAAA", "aaaaaaaaaaaaaaaaaaaaaaaa"};
+	const struct check_credentials forger = {"userBBBB",
+	    "bbbbbbbbbbbbbbbbbbbbbbbb", "userAAAA", "zzzzzzzzzzzzzzzzzzzzzzzz"};
+	uint8_t data[CHECK_MAX], tid[STUN_TID_LEN] = {1};
+	struct addr from, local = {.family = ADDR_NONE};
+	int len;
+
+	introduction(state);
+	assert_int_equal(addr_parse(&from, "192.0.2.1:5"), 0);
+	assert_null(peers_receive(
+	    p, (const uint8_t *)"junk", 4, &from, &local, SECOND));
+	len = check_request(&stranger, &check, 1, tid, data, sizeof(data));
+	assert_null(peers_receive(p, data, (size_t)len, &from, &local, SECOND));
+	assert_int_equal(p->foreign, 2);
+	assert_int_equal(p->forged, 0);
+	len = check_request(&forger, &check, 1, tid, data, sizeof(data));
+	assert_null(peers_receive(p, data, (size_t)len, &from, &local, SECOND));
+	assert_int_equal(p->forged, 1);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(bad_lines, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		unknown_is_skipped, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(too_many_peers, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(introduction, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(verdicts, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		strangers_packets, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
