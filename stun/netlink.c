@@ -67,7 +67,7 @@ netlink_changed(int fd)
 		struct nlmsghdr h;
 		char bytes[READ_LEN];
 	} buf;
-	struct sockaddr_nl from;
+	struct sockaddr_nl from = {0};
 	socklen_t from_len = sizeof(from);
 	int changed = 0;
 
