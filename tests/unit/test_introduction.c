@@ -157,9 +157,11 @@ drain(int which)
 }
 
 static void
-deliver(struct flight *f)
+deliver(struct flight *slot)
 {
-	f->used = false;
+	const struct flight copy = *slot, *f = &copy;
+
+	slot->used = false;
 	introduction_payload(&w.side[f->to].i, f->server, f->payload, f->len);
 }
 

@@ -1,0 +1,847 @@
+/* SPDX-License-Identifier: ISC */
+/* The client against the real server's state machine, over a simulated network
+ * that loses and delays, in simulated time. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <sodium.h>
+
+/* The server's table calls its entries clients, too. */
+#define client registered
+#include "server.h"
+#undef client
+
+#include "client.h"
+
+#define FLIGHTS 1024
+#define NODES 3
+#define HOSTS 2
+#define NEWS_MAX 128
+
+struct flight {
+	bool used;
+	uint64_t at_ms;
+	struct addr from, to;
+	size_t len;
+	uint8_t data[STUN_MAX];
+};
+
+struct host { /* a server */
+	bool on;
+	struct addr addr[2];
+	struct server server;
+	uint64_t next_ms;
+};
+
+struct node { /* a client */
+	bool on;
+	uint8_t secret[KEY_LEN], pub[KEY_LEN];
+	struct addr addr;
+	struct client c;
+	unsigned ups, downs, refusals, resolves, hellos, sent;
+	uint64_t last_hello_ms, longest_gap_ms;
+	const char *reason;
+	struct client_event up;
+	struct news news[NEWS_MAX];
+	uint8_t tags[NEWS_MAX][WIRE_TAG_LEN];
+	uint8_t payload[WIRE_PAYLOAD_MAX];
+	size_t n_news, payload_len;
+};
+
+static struct host host[HOSTS];
+static struct node node[NODES];
+static struct flight flight[FLIGHTS], last_up, last_down;
+static uint64_t now_ms, seed;
+static unsigned loss;
+static uint64_t delay_ms;
+static uint8_t server_secret[KEY_LEN], server_pub[KEY_LEN];
+
+static unsigned
+chance(unsigned below)
+{
+	seed = seed * 6364136223846793005u + 1442695040888963407u;
+	return (unsigned)(seed >> 33) % below;
+}
+
+static struct moment
+moment(void)
+{
+	return (struct moment){.ms = now_ms,
+	    .us = now_ms * 1000,
+	    .wall_ns = 1700000000000000000u + now_ms * 1000000};
+}
+
+static void
+carry(const struct addr *from, const struct addr *to, const void *data,
+    size_t len)
+{
+	struct flight f = {.used = true, .from = *from, .to = *to, .len = len};
+
+	assert_true(len <= sizeof(f.data));
+	memcpy(f.data, data, len);
+	f.at_ms = now_ms + delay_ms;
+	if (to->port == 3478)
+		last_up = f;
+	else
+		last_down = f;
+	if (chance(100) < loss)
+		return;
+	for (size_t n = 0; n < FLIGHTS; n++)
+		if (!flight[n].used) {
+			flight[n] = f;
+			return;
+		}
+	fail_msg("too many datagrams under way");
+}
+
+static void
+server_sends(void *arg, const struct path *to, const void *data, size_t len)
+{
+	(void)arg;
+	carry(&to->local, &to->remote, data, len);
+}
+
+static void
+server_event(void *arg, const char *what, const uint8_t key[KEY_LEN],
+    const uint8_t *peer, const struct addr *at)
+{
+	(void)arg;
+	(void)what;
+	(void)key;
+	(void)peer;
+	(void)at;
+}
+
+static void
+start_server(int h, uint32_t hello_rate)
+{
+	struct server_config config = {
+	    .secret = server_secret,
+	    .public = server_pub,
+	    .clients = 16,
+	    .per_address = 16,
+	    .hello_rate = hello_rate,
+	    .request_rate = SERVER_REQUEST_RATE,
+	    .keepalive_s = WIRE_KEEPALIVE_S,
+	};
+
+	assert_int_equal(server_init(&host[h].server, &config, server_sends,
+			     server_event, NULL, now_ms),
+	    0);
+	host[h].on = true;
+	host[h].next_ms = now_ms;
+	addr_parse(
+	    &host[h].addr[0], h == 0 ? "192.0.2.1:3478" : "192.0.2.2:3478");
+	addr_parse(&host[h].addr[1],
+	    h == 0 ? "[2001:db8::1]:3478" : "[2001:db8::2]:3478");
+}
+
+static void
+stop_server(int h)
+{
+	if (host[h].on)
+		server_free(&host[h].server);
+	host[h].on = false;
+}
+
+static void
+start_node(int n, const uint8_t *pinned, uint32_t keepalive_s)
+{
+	struct moment now = moment();
+
+	memset(&node[n], 0, sizeof(node[n]));
+	randombytes_buf(node[n].secret, KEY_LEN);
+	crypto_scalarmult_base(node[n].pub, node[n].secret);
+	addr_parse(&node[n].addr, "198.51.100.1:1000");
+	node[n].addr.port = (uint16_t)(1000 + n);
+	node[n].on = true;
+	client_init(
+	    &node[n].c, node[n].secret, node[n].pub, pinned, keepalive_s, &now);
+}
+
+static void
+take_news(struct node *n, const struct news *news)
+{
+	assert_true(n->n_news < NEWS_MAX);
+	if (news->what == NEWS_PEER)
+		memcpy(n->tags[n->n_news], news->tag, WIRE_TAG_LEN);
+	if (news->what == NEWS_FROM) {
+		n->payload_len = news->len;
+		memcpy(n->payload, news->data, news->len);
+	}
+	n->news[n->n_news++] = *news;
+}
+
+static void
+count_send(struct node *n, const struct client_event *ev)
+{
+	struct stun_msg m;
+
+	n->sent++;
+	assert_int_equal(stun_parse(&m, ev->data, ev->len), 0);
+	assert_true(m.fingerprint);
+	if (m.method != NATKIT_HELLO)
+		return;
+	n->hellos++;
+	if (n->last_hello_ms != 0 &&
+	    now_ms - n->last_hello_ms > n->longest_gap_ms)
+		n->longest_gap_ms = now_ms - n->last_hello_ms;
+	n->last_hello_ms = now_ms;
+}
+
+/* Steps a client until it waits; what it says becomes counters. */
+static uint64_t
+drain(struct node *n)
+{
+	struct client_event ev;
+	struct moment now = moment();
+
+	for (int i = 0; i < 1000; i++) {
+		client_step(&n->c, &now, &ev);
+		switch (ev.what) {
+		case CLIENT_WAIT:
+			return ev.at_ms;
+		case CLIENT_SEND:
+			count_send(n, &ev);
+			carry(&n->addr, &ev.to, ev.data, ev.len);
+			break;
+		case CLIENT_RESOLVE:
+			n->resolves++;
+			break;
+		case CLIENT_UP:
+			n->ups++;
+			n->up = ev;
+			break;
+		case CLIENT_DOWN:
+			n->downs++;
+			n->reason = ev.reason;
+			break;
+		case CLIENT_REFUSED:
+			n->refusals++;
+			n->reason = ev.reason;
+			break;
+		case CLIENT_NEWS:
+			take_news(n, &ev.news);
+			break;
+		}
+	}
+	fail_msg("a step that never waits");
+	return 0;
+}
+
+static void
+deliver(struct flight *slot)
+{
+	const struct flight copy = *slot, *f = &copy;
+	struct moment now = moment();
+
+	slot->used = false;
+	for (int h = 0; h < HOSTS; h++)
+		for (int a = 0; host[h].on && a < 2; a++) {
+			struct path p = {.remote = f->from, .local = f->to};
+
+			if (!addr_equal(&f->to, &host[h].addr[a]))
+				continue;
+			server_step(
+			    &host[h].server, &p, f->data, f->len, now_ms);
+			host[h].next_ms = now_ms;
+		}
+	for (int n = 0; n < NODES; n++)
+		if (node[n].on && addr_equal(&f->to, &node[n].addr)) {
+			client_input(
+			    &node[n].c, &f->from, f->data, f->len, &now);
+			drain(&node[n]);
+		}
+}
+
+static void
+run(uint64_t ms)
+{
+	uint64_t end = now_ms + ms;
+
+	while (now_ms < end) {
+		uint64_t next = end;
+
+		for (size_t i = 0; i < FLIGHTS; i++)
+			if (flight[i].used && flight[i].at_ms <= now_ms)
+				deliver(&flight[i]);
+		for (int h = 0; h < HOSTS; h++) {
+			if (host[h].on && host[h].next_ms <= now_ms)
+				host[h].next_ms =
+				    server_tick(&host[h].server, now_ms);
+			if (host[h].on && host[h].next_ms < next)
+				next = host[h].next_ms;
+		}
+		for (int n = 0; n < NODES; n++) {
+			uint64_t at = node[n].on ? drain(&node[n]) : next;
+
+			if (at < next)
+				next = at;
+		}
+		for (size_t i = 0; i < FLIGHTS; i++)
+			if (flight[i].used && flight[i].at_ms < next)
+				next = flight[i].at_ms;
+		now_ms = next > now_ms ? next : now_ms + 1;
+	}
+}
+
+static void
+resolve(int n, int h, int families)
+{
+	struct moment now = moment();
+
+	client_addresses(&node[n].c, host[h].addr, (size_t)families, &now);
+}
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	if (sodium_init() == -1)
+		return -1;
+	randombytes_buf(server_secret, KEY_LEN);
+	crypto_scalarmult_base(server_pub, server_secret);
+	memset(host, 0, sizeof(host));
+	memset(node, 0, sizeof(node));
+	memset(flight, 0, sizeof(flight));
+	now_ms = 1000000;
+	seed = 1;
+	loss = 0;
+	delay_ms = 10;
+	start_server(0, SERVER_HELLO_RATE);
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	for (int h = 0; h < HOSTS; h++)
+		stop_server(h);
+	return 0;
+}
+
+static void
+start_one(void)
+{
+	start_node(0, server_pub, 0);
+	resolve(0, 0, 1);
+	run(1000);
+	assert_int_equal(node[0].ups, 1);
+}
+
+static bool
+registered(int h, int n)
+{
+	return registry_by_key(&host[h].server.registry, node[n].pub) !=
+	       REGISTRY_NONE;
+}
+
+static void
+another_key_than_the_pinned_one_gets_nothing(void **state)
+{
+	(void)state;
+	start_node(1, server_pub, 0);
+	start_node(0, node[1].pub, 0);
+	node[1].on = false;
+	resolve(0, 0, 1);
+	run(120000);
+	assert_int_equal(node[0].ups, 0);
+	assert_false(registered(0, 0));
+	assert_true(node[0].hellos > 8);
+	assert_true(node[0].hellos < 60);
+	assert_true(node[0].longest_gap_ms <= 16000);
+}
+
+static void
+comes_up_and_measures(void **state)
+{
+	struct client_event *up = &node[0].up;
+
+	(void)state;
+	start_one();
+	assert_true(registered(0, 0));
+	assert_true(addr_equal(&up->to, &host[0].addr[0]));
+	assert_true(addr_equal(&up->mapped, &node[0].addr));
+	assert_in_range(up->rtt_us, 20000, 21000);
+	assert_int_equal(node[0].sent, 2); /* HELLO, and its confirmation */
+}
+
+static void
+waits_for_addresses(void **state)
+{
+	(void)state;
+	start_node(0, server_pub, 0);
+	run(60000);
+	assert_int_equal(node[0].sent, 0);
+	assert_true(node[0].resolves > 3); /* again and again */
+	resolve(0, 0, 1);
+	run(100);
+	assert_int_equal(node[0].ups, 1);
+}
+
+static void
+stays_up_on_keepalives_alone(void **state)
+{
+	unsigned sent;
+
+	(void)state;
+	start_one();
+	sent = node[0].sent;
+	run(50 * 60000);
+	assert_true(registered(0, 0));
+	assert_int_equal(node[0].ups, 1);
+	assert_int_equal(node[0].downs, 0);
+	assert_int_equal(host[0].server.stats.expired, 0);
+	/* one each 25 s, or somewhat more often */
+	assert_in_range(node[0].sent - sent, 120, 161);
+}
+
+static void
+comes_up_on_bad_networks(void **state)
+{
+	(void)state;
+	for (unsigned i = 1; i <= 20; i++) {
+		set_up(NULL);
+		seed = i;
+		loss = 40;
+		delay_ms = i * 20;
+		start_node(0, server_pub, 0);
+		resolve(0, 0, 1);
+		run(60000);
+		assert_true(node[0].ups >= 1);
+		assert_true(registered(0, 0));
+		tear_down(NULL);
+	}
+}
+
+static void
+answers_challenges(void **state)
+{
+	(void)state;
+	stop_server(0);
+	start_server(0, 1);
+	for (int round = 0; round < 4; round++) {
+		for (int n = 0; n < NODES; n++) {
+			start_node(n, server_pub, 0);
+			resolve(n, 0, 1);
+		}
+		run(10000);
+		for (int n = 0; n < NODES; n++)
+			assert_true(registered(0, n));
+	}
+	assert_true(host[0].server.stats.hello_challenged > 0);
+}
+
+static void
+forged_challenges_are_not_obeyed_for_ever(void **state)
+{
+	uint8_t nonce[8] = {1}, out[STUN_MAX];
+	struct stun_msg m;
+	struct moment now;
+	unsigned before;
+
+	(void)state;
+	stop_server(0);
+	start_node(0, server_pub, 0);
+	resolve(0, 0, 1);
+	run(10);
+	before = node[0].hellos;
+	for (int i = 0; i < 50; i++) {
+		int len;
+
+		assert_int_equal(stun_parse(&m, last_up.data, last_up.len), 0);
+		len = wire_challenge(
+		    m.tid, nonce, sizeof(nonce), out, sizeof(out));
+		now = moment();
+		client_input(
+		    &node[0].c, &host[0].addr[0], out, (size_t)len, &now);
+		drain(&node[0]);
+	}
+	assert_in_range(node[0].hellos, before + 1, before + 4);
+}
+
+/* After kill -9 and a restart: the first keepalive is enough. */
+static void
+a_restarted_server_knows_us_within_one_keepalive(void **state)
+{
+	uint8_t tag[WIRE_TAG_LEN] = "tagtag";
+
+	(void)state;
+	start_node(1, server_pub, 0);
+	start_one();
+	client_want(&node[0].c, 0, node[1].pub, tag);
+	run(1000);
+	stop_server(0);
+	run(100);
+	start_server(0, SERVER_HELLO_RATE);
+	run(WIRE_KEEPALIVE_S * 1000);
+	assert_true(registered(0, 0));
+	assert_int_equal(node[0].downs, 0);
+	assert_int_equal(node[0].ups, 2);
+	assert_int_equal(host[0].server.registry.edges_count, 1);
+}
+
+static void
+a_silent_server_is_down_and_comes_back(void **state)
+{
+	(void)state;
+	start_one();
+	stop_server(0);
+	run(CLIENT_DOWN_MS);
+	assert_int_equal(node[0].downs, 0);
+	run(WIRE_KEEPALIVE_S * 1000);
+	assert_int_equal(node[0].downs, 1);
+	assert_string_equal(node[0].reason, "timeout");
+	assert_true(node[0].resolves > 1);
+	run(600000);
+	assert_int_equal(node[0].downs, 1);
+	assert_true(node[0].longest_gap_ms <= WIRE_KEEPALIVE_S * 1000);
+	start_server(0, SERVER_HELLO_RATE);
+	run(16000);
+	assert_int_equal(node[0].ups, 2);
+	assert_true(registered(0, 0));
+}
+
+/* An answer that was late or lost for a moment changes nothing. */
+static void
+a_short_silence_is_nothing(void **state)
+{
+	(void)state;
+	start_one();
+	for (int i = 0; i < 20; i++) {
+		run(chance(30000));
+		loss = 100;
+		run(4500);
+		loss = 0;
+		run(40000);
+	}
+	assert_int_equal(node[0].downs, 0);
+	assert_int_equal(node[0].ups, 1);
+}
+
+static void
+hints_are_obeyed_once_in_two_seconds(void **state)
+{
+	uint8_t out[STUN_MAX];
+	struct stun_msg m;
+	struct moment now;
+	struct flight request;
+	unsigned before;
+	int len;
+
+	(void)state;
+	start_one();
+	stop_server(0); /* nobody but the liar answers */
+	now = moment();
+	client_roam(&node[0].c, &now);
+	run(1);
+	request = last_up;
+	assert_int_equal(stun_parse(&m, request.data, request.len), 0);
+	len = wire_unknown_session(&m, out, sizeof(out));
+	assert_true(len > 0 && (size_t)len <= request.len);
+	run(1500); /* more than 2 s since start, not yet suspicious */
+	before = node[0].hellos;
+	for (int i = 0; i < 100; i++) {
+		now = moment();
+		client_input(
+		    &node[0].c, &host[0].addr[0], out, (size_t)len, &now);
+		drain(&node[0]);
+		assert_int_equal(node[0].hellos, before + 1);
+		run(1);
+	}
+	/* from elsewhere, or to nothing that we asked */
+	set_up(NULL);
+	start_one();
+	run(3000);
+	before = node[0].hellos;
+	now = moment();
+	client_input(&node[0].c, &host[0].addr[0], out, (size_t)len, &now);
+	run(10);
+	assert_int_equal(node[0].hellos, before);
+	assert_int_equal(node[0].downs, 0);
+}
+
+static void
+roams_at_once(void **state)
+{
+	struct moment now;
+
+	(void)state;
+	start_one();
+	addr_parse(&node[0].addr, "203.0.113.9:999");
+	now = moment();
+	client_roam(&node[0].c, &now);
+	run(200);
+	assert_int_equal(node[0].ups, 2);
+	assert_true(addr_equal(&node[0].up.mapped, &node[0].addr));
+	assert_int_equal(host[0].server.stats.moved, 1);
+	assert_int_equal(node[0].hellos, 1);
+}
+
+static void
+renews_its_session_unseen(void **state)
+{
+	uint64_t registrations;
+
+	(void)state;
+	start_one();
+	registrations = host[0].server.stats.registered;
+	run(61 * 60000);
+	assert_int_equal(host[0].server.stats.registered, registrations + 1);
+	assert_int_equal(node[0].ups, 1);
+	assert_int_equal(node[0].downs, 0);
+	assert_int_equal(node[0].hellos, 2);
+}
+
+/* The old session is in use until the new one is proven to both ends. */
+static void
+a_renewal_that_fails_costs_nothing(void **state)
+{
+	(void)state;
+	start_one();
+	run(59 * 60000);
+	for (int i = 0; i < 30; i++) {
+		/* whatever is said of HELLO is lost */
+		run(1000);
+		for (size_t f = 0; f < FLIGHTS; f++)
+			if (flight[f].used && flight[f].len > 150 &&
+			    flight[f].len < 170)
+				flight[f].used = false;
+	}
+	assert_int_equal(node[0].downs, 0);
+	run(120000);
+	assert_int_equal(node[0].downs, 0);
+	assert_true(registered(0, 0));
+}
+
+static void
+a_refusal_is_told_once_and_tried_again(void **state)
+{
+	char text[KEY_STRLEN];
+	uint8_t other[KEY_LEN] = {9};
+	const char *why;
+	size_t line;
+
+	(void)state;
+	start_node(0, server_pub, 0);
+	key_format(other, text);
+	assert_int_equal(
+	    allow_parse(&host[0].server.allow, text, strlen(text), &line, &why),
+	    0);
+	resolve(0, 0, 1);
+	run(300000);
+	assert_int_equal(node[0].refusals, 1);
+	assert_string_equal(node[0].reason, "forbidden");
+	assert_int_equal(node[0].ups, 0);
+	assert_in_range(node[0].hellos, 9, 15);
+	key_format(node[0].pub, text);
+	assert_int_equal(
+	    allow_parse(&host[0].server.allow, text, strlen(text), &line, &why),
+	    0);
+	run(31000);
+	assert_int_equal(node[0].ups, 1);
+	allow_free(&host[0].server.allow);
+}
+
+static void
+the_family_that_answers_is_used(void **state)
+{
+	struct moment now = moment();
+	struct addr both[2];
+
+	(void)state;
+	start_node(0, server_pub, 0);
+	both[0] = host[0].addr[0];
+	both[0].port = 9; /* nobody there */
+	both[1] = host[0].addr[1];
+	client_addresses(&node[0].c, both, 2, &now);
+	run(1000);
+	assert_int_equal(node[0].ups, 1);
+	assert_true(addr_equal(&node[0].up.to, &both[1]));
+}
+
+static void
+falls_over_to_another_address(void **state)
+{
+	struct addr old = host[0].addr[0];
+
+	(void)state;
+	start_node(0, server_pub, 0);
+	resolve(0, 0, 2);
+	run(1000);
+	assert_true(addr_equal(&node[0].up.to, &old));
+	addr_parse(&host[0].addr[0], "192.0.2.77:3478"); /* moved away */
+	run(30000);
+	assert_int_equal(node[0].ups, 2);
+	assert_int_equal(node[0].downs, 0);
+	assert_true(addr_equal(&node[0].up.to, &host[0].addr[1]));
+}
+
+static int
+find_news(const struct node *n, enum news_what what, int peer)
+{
+	for (size_t i = 0; i < n->n_news; i++)
+		if (n->news[i].what == what && n->news[i].peer == peer)
+			return (int)i;
+	return -1;
+}
+
+static void
+two_who_want_each_other_meet(void **state)
+{
+	uint8_t tag0[WIRE_TAG_LEN] = "tag-000", tag1[WIRE_TAG_LEN] = "tag-111";
+	uint8_t out[STUN_MAX];
+	int i, len;
+
+	(void)state;
+	for (int n = 0; n < NODES; n++) {
+		start_node(n, server_pub, 0);
+		resolve(n, 0, 1);
+	}
+	loss = 20;
+	run(5000);
+	client_want(&node[0].c, 5, node[1].pub, tag0);
+	run(5000);
+	assert_int_equal(node[1].n_news, 0); /* it does not want us yet */
+	client_want(&node[1].c, 7, node[0].pub, tag1);
+	client_want(&node[2].c, 0, node[0].pub, tag1); /* nobody wants it */
+	run(20000);
+	assert_true((i = find_news(&node[0], NEWS_PEER, 5)) >= 0);
+	assert_memory_equal(node[0].tags[i], tag1, WIRE_TAG_LEN);
+	assert_true((i = find_news(&node[1], NEWS_PEER, 7)) >= 0);
+	assert_memory_equal(node[1].tags[i], tag0, WIRE_TAG_LEN);
+	assert_int_equal(node[2].n_news, 0);
+
+	loss = 0;
+	len = client_relay(
+	    &node[0].c, 5, (const uint8_t *)"sealed", 6, out, sizeof(out));
+	assert_true(len > 0);
+	carry(&node[0].addr, client_endpoint(&node[0].c), out, (size_t)len);
+	run(100);
+	assert_true(find_news(&node[1], NEWS_FROM, 7) >= 0);
+	assert_int_equal(node[1].payload_len, 6);
+	assert_memory_equal(node[1].payload, "sealed", 6);
+
+	loss = 20;
+	client_ready(&node[0].c, 5, 3, 4);
+	client_ready(&node[1].c, 7, 1, 1); /* overtaken by the next */
+	client_ready(&node[1].c, 7, 4, 3);
+	run(20000);
+	assert_true((i = find_news(&node[0], NEWS_GO, 5)) >= 0);
+	assert_int_equal(node[0].news[i].mine, 3);
+	assert_int_equal(node[0].news[i].theirs, 4);
+	assert_true((i = find_news(&node[1], NEWS_GO, 7)) >= 0);
+	assert_int_equal(node[1].news[i].mine, 4);
+	assert_int_equal(node[1].news[i].theirs, 3);
+
+	loss = 0;
+	len = client_bye(&node[0].c, out, sizeof(out));
+	assert_true(len > 0);
+	carry(&node[0].addr, client_endpoint(&node[0].c), out, (size_t)len);
+	node[0].on = false;
+	run(1000);
+	assert_false(registered(0, 0));
+	assert_true(find_news(&node[1], NEWS_GONE, 7) >= 0);
+	assert_int_equal(node[2].n_news, 0);
+}
+
+/* 64 wants are three requests; and a server that is out of room says so. */
+static void
+wants_that_do_not_fit_are_reported(void **state)
+{
+	uint8_t key[KEY_LEN] = {9}, tag[WIRE_TAG_LEN] = {0};
+	size_t full = 0;
+
+	(void)state;
+	for (int n = 0; n < 2; n++) {
+		start_node(n, server_pub, 0);
+		resolve(n, 0, 1);
+		for (int i = 0; i < (n == 0 ? REQUEST_PEERS : 4); i++) {
+			key[1] = (uint8_t)i;
+			client_want(&node[n].c, i, key, tag);
+		}
+		run(5000);
+	}
+	assert_int_equal(host[0].server.registry.edges_count, 64);
+	assert_int_equal(node[0].n_news, 0);
+	for (size_t i = 0; i < node[1].n_news; i++)
+		full += node[1].news[i].what == NEWS_FULL;
+	assert_int_equal(full, 4);
+	node[0].on = false;
+	run(120000);
+	assert_int_equal(host[0].server.registry.edges_count, 4);
+}
+
+/* Nothing that others can make out of what they saw gets through. */
+static void
+forged_and_replayed_messages_do_nothing(void **state)
+{
+	struct moment now;
+	struct flight seen;
+	struct addr elsewhere;
+
+	(void)state;
+	start_one();
+	now = moment();
+	client_roam(&node[0].c, &now);
+	run(100);
+	seen = last_down; /* the answer to a keepalive */
+	now = moment();
+	assert_false(
+	    client_input(&node[0].c, &seen.from, seen.data, seen.len, &now));
+	for (size_t i = 0; i < seen.len; i++) {
+		seen.data[i] ^= 1;
+		assert_false(client_input(
+		    &node[0].c, &seen.from, seen.data, seen.len, &now));
+		seen.data[i] ^= 1;
+	}
+	assert_false(client_input(&node[0].c, &seen.from, last_up.data,
+	    last_up.len, &now)); /* our own, reflected */
+	addr_parse(&elsewhere, "192.0.2.66:3478");
+	client_roam(&node[0].c, &now);
+	run(12); /* the answer is on its way */
+	for (size_t i = 0; i < FLIGHTS; i++)
+		if (flight[i].used && flight[i].to.port != 3478)
+			assert_false(client_input(&node[0].c, &elsewhere,
+			    flight[i].data, flight[i].len, &now));
+	run(60000);
+	assert_int_equal(node[0].ups, 1);
+	assert_int_equal(node[0].downs, 0);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(another_key_than_the_pinned_one_gets_nothing),
+	    TEST(comes_up_and_measures),
+	    TEST(waits_for_addresses),
+	    TEST(stays_up_on_keepalives_alone),
+	    TEST(comes_up_on_bad_networks),
+	    TEST(answers_challenges),
+	    TEST(forged_challenges_are_not_obeyed_for_ever),
+	    TEST(a_restarted_server_knows_us_within_one_keepalive),
+	    TEST(a_silent_server_is_down_and_comes_back),
+	    TEST(a_short_silence_is_nothing),
+	    TEST(hints_are_obeyed_once_in_two_seconds),
+	    TEST(roams_at_once),
+	    TEST(renews_its_session_unseen),
+	    TEST(a_renewal_that_fails_costs_nothing),
+	    TEST(a_refusal_is_told_once_and_tried_again),
+	    TEST(the_family_that_answers_is_used),
+	    TEST(falls_over_to_another_address),
+	    TEST(two_who_want_each_other_meet),
+	    TEST(wants_that_do_not_fit_are_reported),
+	    TEST(forged_and_replayed_messages_do_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
