@@ -41,6 +41,7 @@ caps_get(struct caps *out)
 	struct __user_cap_header_struct h = {_LINUX_CAPABILITY_VERSION_3, 0};
 	struct __user_cap_data_struct d[2];
 
+	memset(d, 0, sizeof(d));
 	if (syscall(SYS_capget, &h, d) == -1)
 		return -errno;
 	out->effective = d[0].effective | (uint64_t)d[1].effective << 32;
@@ -121,7 +122,7 @@ ids_set(uid_t uid, gid_t gid)
 static int
 become(const struct passwd *pw, bool explicit, const char **what)
 {
-	struct caps c;
+	struct caps c = {.effective = 0};
 	int r;
 
 	if (pw->pw_uid == geteuid() && pw->pw_uid == getuid() &&
@@ -146,7 +147,7 @@ become(const struct passwd *pw, bool explicit, const char **what)
 static int
 caps_drop(const char **what)
 {
-	struct caps c;
+	struct caps c = {.effective = 0};
 	int r;
 
 	*what = "no_new_privs";

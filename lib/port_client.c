@@ -80,12 +80,11 @@ open_path(const char *path)
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd == -1)
 		return -errno;
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) == -1)
-		r = -errno;
-	else if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == -1)
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) ==
+		-1 ||
+	    connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == -1 ||
+	    fcntl(fd, F_SETFL, O_NONBLOCK) == -1)
 		r = errno == EAGAIN ? -ETIMEDOUT : -errno;
-	else if (fcntl(fd, F_SETFL, O_NONBLOCK) == -1)
-		r = -errno;
 	if (r == 0)
 		return fd;
 	close(fd);

@@ -58,10 +58,9 @@ filter_attach(int fd, enum filter_layer layer, uint16_t port, int lock)
 	/* struct bpf_insn and struct sock_filter are the same by design */
 	prog.filter = (struct sock_filter *)program.bf_insns;
 	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) ==
-	    -1)
-		r = -errno;
-	else if (lock && setsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &lock,
-			     sizeof(lock)) == -1)
+		-1 ||
+	    (lock && setsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &lock,
+			 sizeof(lock)) == -1))
 		r = -errno;
 	pcap_freecode(&program);
 	return r;

@@ -2,7 +2,6 @@
 /* nat-port: lends the UDP port of a running daemon on a port socket. */
 #include <errno.h>
 #include <pwd.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,15 +61,10 @@ static const char *const syscalls[] = {
 static const char synopsis[] =
     "usage: nat-port [-1hjoqv] [-m fwmark] [-N fd] [-u user] port path\n";
 
-__attribute__((noreturn, format(printf, 1, 2))) static void
-usage(const char *fmt, ...)
+__attribute__((noreturn)) static void
+usage(const char *text)
 {
-	char text[200];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
+	log_init("nat-port", 0); /* -q does not silence this */
 	log_warnx("%s", text);
 	fputs(synopsis, stderr);
 	exit(EXIT_USAGE);
@@ -365,15 +359,11 @@ raw_fatal(const struct options *o, int r, const char *what)
 		    "%s: run as root or with CAP_NET_RAW, or use -o to bind "
 		    "the port instead of lending a daemon's",
 		    what);
-	if (r == -EADDRNOTAVAIL || r == -ENETUNREACH)
+	if (r == -EADDRNOTAVAIL || r == -ENETUNREACH || r == -ETIMEDOUT)
 		fatal(EXIT_USAGE,
-		    "%s: the self-test needs the loopback interface; ip link "
-		    "set lo up",
-		    what);
-	if (r == -ETIMEDOUT)
-		fatalx(EXIT_USAGE,
-		    "%s: let this host's firewall pass the loopback, or use -o "
-		    "to bind the port instead of lending a daemon's",
+		    "%s: the self-test needs the loopback: ip link set lo up, "
+		    "let the firewall pass it, or use -o to bind the port "
+		    "instead of lending a daemon's",
 		    what);
 	fatal(EXIT_TEMP, "%s", what);
 }
