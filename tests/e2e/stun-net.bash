@@ -68,6 +68,19 @@ hostile() {
 	hostile_port=$(cat "$NET_DIR/hostile")
 }
 
+# The name server is at 127.0.0.1, which is also what a missing file means.
+resolv_conf() {
+	[ -e /etc/resolv.conf ] || return 0
+	printf 'nameserver 127.0.0.1\n' >"$NET_DIR/resolv"
+	mount --bind "$NET_DIR/resolv" /etc/resolv.conf
+}
+
+dns() {
+	resolv_conf
+	"$build/tools/small-dns" "$1" >"$NET_DIR/dns" &
+	within test -s "$NET_DIR/dns"
+}
+
 # A host with addresses, and a server that it can reach: 10.0.0.1 on eth, the
 # server at 10.0.0.9 in namespace srv.
 small_net() {
@@ -121,10 +134,35 @@ unreachable() {
 	"$stun" -w 5 192.0.2.1
 }
 
-no_such_name() {
-	printf 'nameserver 127.0.0.1\n' >"$NET_DIR/resolv"
-	mount --bind "$NET_DIR/resolv" /etc/resolv.conf 2>/dev/null || :
+no_dns() {
+	resolv_conf
 	"$stun" -w 1 stun.example.org
+}
+
+no_such_name() {
+	dns stun.example.org
+	"$stun" nosuch.example.org
+}
+
+dns_both() {
+	dns stun.example.org
+	turn '' 127.0.0.1 ::1
+	"$stun" -p 4444 stun.example.org
+	"$stun" -4 -p 4444 stun.example.org:3478
+	"$stun" gather -p 4444 -S stun.example.org
+}
+
+# The name server comes up late: the name is tried again with the keepalives.
+dns_late() {
+	resolv_conf
+	turn '' 127.0.0.1 ::1
+	follow -t 1 -S stun.example.org
+	within lines "$NET_DIR/f.err" 1 'server stun.example.org skipped'
+	dns stun.example.org
+	within lines "$NET_DIR/f.out" 1 \
+	    'type=srflx endpoint=.*server=127.0.0.1:3478'
+	within lines "$NET_DIR/f.out" 1 \
+	    'type=srflx endpoint=.*server=\[::1\]:3478'
 }
 
 mapped_v4() {

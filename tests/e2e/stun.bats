@@ -100,8 +100,28 @@ failed() {
 }
 
 @test "no name server: 111, and says so" {
-	scenario no_such_name
+	scenario no_dns
 	failed 111 "name servers"
+}
+
+@test "no such name: 111, and says so" {
+	scenario no_such_name
+	failed 111 "no such name"
+}
+
+@test "a name of the DNS: IPv6 first, -4, and gather asks both" {
+	scenario dns_both
+	[ "$status" -eq 0 ]
+	[[ "${lines[0]}" == "mapped endpoint=[::1]:4444 "* ]]
+	[[ "${lines[1]}" == "mapped endpoint=127.0.0.1:4444 "* ]]
+	[[ "$output" == *"candidate type=srflx endpoint=127.0.0.1:4444 "* ]]
+	[[ "$output" == *"candidate type=srflx endpoint=[::1]:4444 "* ]]
+	[ "${lines[4]}" = "candidates generation=1 count=2" ]
+}
+
+@test "gather -f: a name that could not be looked up is tried again" {
+	scenario dns_late
+	[ "$status" -eq 0 ]
 }
 
 @test "an address of the other family: 111" {
