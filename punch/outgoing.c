@@ -41,8 +41,10 @@ send_check(struct checklist *x, const struct addr *to, int ttl, bool use,
 static int
 ttl_of(const struct checklist *x, const struct candidate *c)
 {
-	if (c->heard || search_is_path(x, c))
-		return 0; /* its NAT is open */
+	/* Its NAT is open. Of the path that we have this is not known: after a
+	 * change of our address our packets come from another port. */
+	if (c->heard)
+		return 0;
 	if (x->phase == PHASE_OPENING)
 		return CHECKLIST_TTL;
 	if (x->phase == PHASE_ROUNDS)
