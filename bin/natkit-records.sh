@@ -108,6 +108,7 @@ record_decode() {
 # fd 9, and child_last cleans up after it.
 
 children='' # "NAME PID NAME PID ...": the shells around the programs
+children_first='' # those that are ended before the others
 run=0	    # tells the events of this run from those of the one before
 
 children_begin() {
@@ -141,29 +142,34 @@ child_run() {
 	c_name=$1 c_in=$2 c_out=$3 c_end='' c_pid='' c_code=0
 	shift 3
 	exec 9>&- # a redirection of the call would keep a copy
-	trap 'c_end=1; [ -z "$c_pid" ] || kill "$c_pid" || :' TERM
+	trap 'c_end=1; [ -z "$c_pid" ] || kill "$c_pid" 2>&- || :' TERM
 	"$@" <"$c_in" >"$c_out" 3>&- &
 	c_pid=$!
-	[ -z "$c_end" ] || kill "$c_pid" || :
-	wait "$c_pid" || c_code=$?
-	[ -z "$c_end" ] || wait "$c_pid" || c_code=$?
+	[ -z "$c_end" ] || kill "$c_pid" 2>/dev/null || :
+	wait "$c_pid" 2>/dev/null || c_code=$?
+	[ -z "$c_end" ] || wait "$c_pid" 2>/dev/null || c_code=$?
 	c_pid=''
 	echo "stage name=$c_name run=$run code=$c_code" >&3
 }
 
-# children_stop [NAME]: ends that one, or all; returns when they are gone.
+# children_stop [NAME...]: ends those, or all, at once; returns when they are
+# gone.
 children_stop() {
-	c_only=${1:-} c_left=''
+	c_only="$* " c_left='' c_gone=''
 	# shellcheck disable=SC2086
 	set -- $children
 	while [ $# -gt 1 ]; do
-		if [ "${c_only:-$1}" = "$1" ]; then
+		case " $c_only" in
+		'  ' | *" $1 "*)
 			kill "$2" 2>/dev/null || :
-			wait "$2" || :
-		else
-			c_left="$c_left $1 $2"
-		fi
+			c_gone="$c_gone $2"
+			;;
+		*) c_left="$c_left $1 $2" ;;
+		esac
 		shift 2
+	done
+	for c_pid in $c_gone; do
+		wait "$c_pid" 2>/dev/null || :
 	done
 	children=$c_left
 }
@@ -172,6 +178,8 @@ children_end() {
 	c_exit=$?
 	trap '' INT TERM HUP PIPE
 	trap - EXIT
+	# shellcheck disable=SC2086
+	[ -z "$children_first" ] || children_stop $children_first
 	children_stop
 	rm -rf "$dir"
 	echo >&9 || :

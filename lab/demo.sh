@@ -129,10 +129,17 @@ echo "     WireGuard packets between na and nb, which it only routes: $routed"
 # shellcheck disable=SC2086
 kill $started
 wait
-left=$(ip netns pids ha) && left=$left$(ip netns pids hb)
-for pid in $left; do
-	[ "$(cat "/proc/$pid/comm")" = wireguard-go ] ||
-		ended "process $pid is left"
+processes() {
+	for pid in $(ip netns pids ha) $(ip netns pids hb); do
+		read -r name 2>/dev/null <"/proc/$pid/comm" || continue
+		[ "$name" = wireguard-go ] || printf '%s ' "$name"
+	done
+}
+tries=50
+while [ -n "$(processes)" ]; do
+	tries=$((tries - 1))
+	[ "$tries" -gt 0 ] || ended "still there: $(processes)"
+	sleep 0.02
 done
 printf '\nConnected. From the start of nat-wg to the handshake: %s.%02d s.\n' \
     $((took / 1000)) $((took % 1000 / 10))
