@@ -223,6 +223,8 @@ rewant(struct introducer *in, uint32_t i, const uint8_t *tag, uint64_t now_ms)
 	if (changed) {
 		reset_ready(in, e->peer, now_ms);
 		push_peer(in, e->peer, now_ms);
+	} else if (edge(in, e->peer)->pending != 0) {
+		enqueue(in, e->peer, 0, now_ms); /* was held */
 	}
 	if (e->went && !changed)
 		push(in, i, PUSH_GO, 0, now_ms);
@@ -427,6 +429,15 @@ make_request(const struct introducer *in, uint32_t i, uint64_t now_ms,
 	push_tid(in, i, out->tid);
 }
 
+/* Nothing is said while one of the two has yet to confirm its want. */
+static bool
+is_held(const struct introducer *in, uint32_t i)
+{
+	const struct edge *e = edge(in, i);
+
+	return e->peer != NONE && (e->stale || edge(in, e->peer)->stale);
+}
+
 bool
 introducer_next(
     struct introducer *in, uint64_t now_ms, struct introducer_request *out)
@@ -440,6 +451,10 @@ introducer_next(
 				dequeue(in, i);
 				in->r->clients[edge(in, i)->owner].stalled =
 				    true;
+				continue;
+			}
+			if (is_held(in, i)) {
+				dequeue(in, i);
 				continue;
 			}
 			make_request(in, i, now_ms, out);
