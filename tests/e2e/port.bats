@@ -660,3 +660,39 @@ wireguard() {
 	[ -c /dev/net/tun ] || skip "needs /dev/net/tun"
 	lab wireguard
 }
+
+# --- the manual ---------------------------------------------------------
+
+# example name: the block of the page that is marked so.
+example() {
+	awk -v mark=".\\\\\" test: $1" '
+		$0 == mark { found = 1; next }
+		found && /^\.Bd / { inside = 1; next }
+		inside && /^\.Ed/ { exit }
+		inside' "$page" | sed 's/stun\.example\.org/127.0.0.1/'
+}
+
+examples() {
+	PATH=$B:$PATH
+	turnserver -n --listening-ip=127.0.0.1 -p 3478 --no-auth --no-tls \
+	    --no-dtls --no-cli --log-file=/dev/null --pidfile "$T/turn.pid" \
+	    --userdb "$T/turn.db" >/dev/null 2>&1 3>&- &
+	for _ in $(seq 100); do
+		"$B/nat-stun" -q -w 1 127.0.0.1:3478 >/dev/null && break
+	done
+	example daemon | sh >"$T/daemon.out" 3>&-
+	cat "$T/daemon.out"
+	grep -qE '^mapped endpoint=127.0.0.1:51820 local=127.0.0.1:51820 ' \
+	    "$T/daemon.out"
+	example own | sh >"$T/own.out" 3>&-
+	cat "$T/own.out"
+	grep -qE '^port port=51820 path=/tmp/.*/port$' "$T/own.out"
+	grep -qE '^00000000: 0100 0000 0000 0000 ca6c 0000 ' "$T/own.out"
+}
+
+@test "the examples of nat-port(8)" {
+	command -v turnserver >/dev/null || skip "needs coturn"
+	export page="$BATS_TEST_DIRNAME/../../man/nat-port.8"
+	export -f example
+	lab examples
+}
