@@ -3,13 +3,22 @@
 
 setup_file() {
 	load lab
-	lab_start table_lost_a table_lost_b address_changes killed_stages \
+	lab_start table_lost_outside table_lost_inside table_lost_a \
+	    table_lost_b address_changes killed_stages \
 	    killed_script vanished_interface port_changed capabilities \
 	    forgeries
 }
 
 setup() {
 	load lab
+}
+
+@test "a NAT loses its table, traffic from the inside: no break" {
+	lab_result table_lost_inside
+}
+
+@test "a NAT loses its table, traffic from the outside first: back by itself" {
+	lab_result table_lost_outside
 }
 
 @test "a NAT loses its table: back within 15 s" {
