@@ -778,6 +778,25 @@ wants_that_do_not_fit_are_reported(void **state)
 	assert_int_equal(host[0].server.registry.edges_count, 4);
 }
 
+/* One request can't tell of them all, the one that proves a session either. */
+static void
+many_wants_survive_a_restart(void **state)
+{
+	uint8_t key[KEY_LEN] = {9}, tag[WIRE_TAG_LEN] = {0};
+
+	(void)state;
+	start_one();
+	for (int i = 0; i < REQUEST_PEERS; i++) {
+		key[1] = (uint8_t)i;
+		client_want(&node[0].c, i, key, tag);
+	}
+	run(1000);
+	stop_server(0);
+	start_server(0, SERVER_HELLO_RATE);
+	run(WIRE_KEEPALIVE_S * 1000);
+	assert_int_equal(host[0].server.registry.edges_count, REQUEST_PEERS);
+}
+
 /* Nothing that others can make out of what they saw gets through. */
 static void
 forged_and_replayed_messages_do_nothing(void **state)
@@ -840,6 +859,7 @@ main(void)
 	    TEST(falls_over_to_another_address),
 	    TEST(two_who_want_each_other_meet),
 	    TEST(wants_that_do_not_fit_are_reported),
+	    TEST(many_wants_survive_a_restart),
 	    TEST(forged_and_replayed_messages_do_nothing),
 	};
 
