@@ -1,0 +1,85 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+# The EXAMPLES of the man pages, run as they stand there: every block after a
+# comment line `.\" test: NAME`, in a network namespace in which the example
+# host names are a real nat-rendezvousd, with a new folder as the current one.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	if [ "$(id -u)" -ne 0 ]; then
+		skip 'needs root for a network namespace'
+	fi
+	build=$(cd "${NATKIT_BUILD:-$BATS_TEST_DIRNAME/../../build}" && pwd)
+	cd "$BATS_TEST_DIRNAME"
+	unshare -mnp --fork --kill-child --mount-proc \
+		sh examples.sh "$build" "$BATS_FILE_TMPDIR" \
+		>"$BATS_FILE_TMPDIR/log" 2>&1 || {
+		cat "$BATS_FILE_TMPDIR/log" >&2
+		return 1
+	}
+}
+
+# Every example of a page has ended with 0, and there was at least one.
+page() {
+	local example n=0
+	for example in "$BATS_FILE_TMPDIR/$1".*/code; do
+		n=$((n + 1))
+		if [ "$(cat "$example")" != 0 ]; then
+			cat "${example%code}script" "${example%code}output"
+			return 1
+		fi
+	done
+	[ "$n" -gt 0 ]
+}
+
+# printed PAGE.EXAMPLE PATTERN: its output has a line that matches
+printed() {
+	grep -E "$2" "$BATS_FILE_TMPDIR/$1/output" || {
+		cat "$BATS_FILE_TMPDIR/$1/output"
+		return 1
+	}
+}
+
+@test "a failing example is seen as one" {
+	[ "$(cat "$BATS_FILE_TMPDIR/control/code")" = 3 ]
+	run ! page nonesuch.1
+}
+
+@test "nat-stun(1)" {
+	page nat-stun.1
+	printed nat-stun.1.mapped '^mapped endpoint=198\.51\.100\.1:'
+	printed nat-stun.1.script '^198\.51\.100\.1:[0-9]+$'
+	printed nat-stun.1.json '^\{"record":"mapped",'
+	printed nat-stun.1.gather '^candidates generation=1 count='
+	printed nat-stun.1.lent '^candidate type=host endpoint=198\.51\.100\.1:40001'
+}
+
+@test "nat-port(8)" {
+	page nat-port.8
+	printed nat-port.8.daemon '^mapped endpoint=198\.51\.100\.1:51820'
+	printed nat-port.8.own '^port port=51820 path='
+}
+
+@test "nat-rendezvous(1)" {
+	page nat-rendezvous.1
+}
+
+@test "nat-rendezvousd(8)" {
+	page nat-rendezvousd.8
+}
+
+@test "nat-punch(1)" {
+	page nat-punch.1
+}
+
+@test "nat-connect(1)" {
+	page nat-connect.1
+	printed nat-connect.1.key '^key public='
+	printed nat-connect.1.both '^direct 198\.51\.100\.1:27015$'
+}
+
+@test "nat-records(5)" {
+	page nat-records.5
+	printed nat-records.5.fields '^192\.0\.2\.7:51820$'
+}
