@@ -1,5 +1,6 @@
 # natkit: one Makefile for everything. `make help` lists the targets.
-# BUILD names the object folder; CFLAGS and LDFLAGS are the user's own.
+# BUILD names the object folder; CFLAGS and LDFLAGS are the user's own; V=1
+# shows the commands.
 
 BUILD ?= build
 PREFIX ?= /usr/local
@@ -7,6 +8,9 @@ CC ?= cc
 CFLAGS ?= -O2 -g
 FUZZ_SECONDS ?= 20
 FUZZ_CC ?= clang
+
+V ?= 0
+Q = $(if $(filter 0,$(V)),@printf '  %s\n' '$@' && )
 
 PACKAGES := libevent libsodium libpcap libseccomp nettle
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
@@ -40,6 +44,7 @@ TOOL_SRC := $(wildcard tests/tools/*.c)
 TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(TOOL_SRC))
 
 .DELETE_ON_ERROR:
+.SECONDARY:
 .SUFFIXES:
 .PHONY: all deps demo check unit e2e lab asan lint fuzz bench soak format \
 	programs tests install uninstall clean help
@@ -55,29 +60,29 @@ NOUN_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(NOUN_SRC))
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(LIB): $(NOUN_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 define program
 $(BUILD)/$(basename $(notdir $(1))): $(BUILD)/obj/$(basename $(1)).o $(LIB)
-	$$(CC) $$(ALL_CFLAGS) $$(ALL_LDFLAGS) -o $$@ $$^ $$(PKG_LIBS)
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(ALL_LDFLAGS) -o $$@ $$^ $$(PKG_LIBS)
 endef
 $(foreach p,$(PROGRAM_SRC),$(eval $(call program,$(p))))
 
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(PKG_LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(PKG_LIBS)
 
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 $(BUILD)/tools/%: $(BUILD)/obj/tests/tools/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # Fuzzers: objects of their own, with libFuzzer's coverage.
 FUZZ_FLAGS = -std=c11 -D_GNU_SOURCE -g -O1 -MMD -MP -Ilib -Istun -Irendezvous \
@@ -86,15 +91,15 @@ FUZZ_OBJ := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(NOUN_SRC))
 
 $(BUILD)/fuzz/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined \
+	$(Q)$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined \
 		-c -o $@ $<
 
 $(BUILD)/fuzz/libnatkit.a: $(FUZZ_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(BUILD)/fuzz/libnatkit.a
-	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined \
+	$(Q)$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined \
 		-o $@ $< $(BUILD)/fuzz/libnatkit.a $(PKG_LIBS)
 
 tests: programs $(UNIT) $(TOOLS)
