@@ -32,13 +32,13 @@ struct report {
 };
 
 struct output {
-	bool is_report;
 	struct report report;
 	struct addr remote; /* of a datagram, as all below */
 	struct addr local;  /* ADDR_NONE: routing picks */
-	uint8_t ttl;	    /* 0: the system's */
-	uint8_t data[CHECK_MAX];
 	size_t len;
+	uint8_t data[CHECK_MAX];
+	uint8_t ttl; /* 0: the system's */
+	bool is_report;
 };
 
 /* To be emptied after every call that may fill it; then it never is full. */
