@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: ISC
 # nat-port from the outside. The first half binds its own port (-o) and needs
 # no privilege; the second lends a daemon's port in namespaces of its own.
+#
+# NAME_pid is set by client NAME; lab's body is meant to expand in its child.
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154,SC2163,SC2086
 
 STUN=000100002112a442000102030405060708090a0b
 STUN2=000100002112a4420c0d0e0f1011121314151617
@@ -74,7 +77,8 @@ need_root() {
 lab() {
 	need_root
 	unshare -mn true 2>/dev/null || skip "no namespaces here"
-	export -f "$@" start wait_for client say stop in_peer two_hosts daemon
+	export -f "$@" start wait_for client say stop in_peer two_hosts daemon \
+	    daemon_got
 	unshare -mnp --fork --kill-child --mount-proc bash -c '
 		set -e
 		pids=
@@ -107,6 +111,16 @@ daemon() {
 		ss -Huln 'sport = :5555' | grep -q . && return 0
 		sleep 0.05
 	done
+	return 1
+}
+
+# daemon_got hex: this and nothing else, once it has written it.
+daemon_got() {
+	for _ in $(seq 200); do
+		[ "$(xxd -p "$T/daemon" | tr -d '\n')" = "$1" ] && return 0
+		sleep 0.05
+	done
+	xxd "$T/daemon"
 	return 1
 }
 
@@ -373,14 +387,7 @@ both_get_it() {
 	    "$T/one"
 	grep -qx "datagram from=127.0.0.1:7778 to=127.0.0.1:5555 ttl=64 payload=$STUN2" \
 	    "$T/one"
-	for _ in $(seq 200); do
-		[ "$(xxd -p "$T/daemon" | tr -d '\n')" = \
-		    "$(printf daemons-own | xxd -p)$STUN$STUN2$STUN2" ] &&
-		    return 0
-		sleep 0.05
-	done
-	xxd "$T/daemon"
-	return 1
+	daemon_got "$(printf daemons-own | xxd -p)$STUN$STUN2$STUN2"
 }
 
 @test "raw: the daemon and the clients both get their packets" {
@@ -389,13 +396,12 @@ both_get_it() {
 
 sums_and_ttl() {
 	two_hosts
-	in_peer ethtool -K b0 rx off tx off >/dev/null 2>&1 || true
 	start 5555 "$T/s"
-	in_peer tcpdump -lnvv -i b0 -c 42 udp dst port 7777 >"$T/dump" \
+	in_peer tcpdump -lnvv -i b0 -c 43 udp dst port 7777 >"$T/dump" \
 	    2>"$T/dump.err" 3>&- &
 	dump=$!
 	wait_for "$T/dump.err" 'listening on'
-	in_peer "$B/tools/port-client" -w 20 -n 42 udp:7777 </dev/null \
+	in_peer "$B/tools/port-client" -w 20 -n 43 udp:7777 </dev/null \
 	    >"$T/got" 3>&- &
 	got=$!
 	wait_for "$T/got" '^hello '
@@ -406,11 +412,14 @@ sums_and_ttl() {
 		"$B/tools/port-client" -n 0 -t 7 "$T/s" '[fd09::2]:7777' \
 		    "$id" </dev/null
 	done
+	# made to sum up to 0, which has to be sent as ffff: 0 means no checksum
+	"$B/tools/port-client" -n 0 "$T/s" 10.9.0.2:7777 \
+	    "000100002112a44200000000000000000000f237" </dev/null
 	wait "$got"
 	wait "$dump"
 	cat "$T/dump"
 	# what the wire shows, and a UDP socket takes
-	[ "$(grep -c 'udp sum ok' "$T/dump")" = 42 ]
+	[ "$(grep -c 'udp sum ok' "$T/dump")" = 43 ]
 	[ "$(grep -c 'ttl 7,' "$T/dump")" = 21 ]
 	[ "$(grep -c 'hlim 7,' "$T/dump")" = 21 ]
 	[ "$(grep -c 'from=10.9.0.1:5555 .* ttl=7 ' "$T/got")" = 21 ]
@@ -419,6 +428,31 @@ sums_and_ttl() {
 
 @test "raw: checksums and TTL as the other host sees them" {
 	lab sums_and_ttl
+}
+
+# udp_raw checksum payload: a UDP datagram as it is, from the peer.
+udp_raw() {
+	printf '1e6115b3001c%s%s' "$1" "$2" | xxd -r -p |
+	    in_peer socat -u - IP4-SENDTO:10.9.0.1:17
+}
+
+bad_sums() {
+	two_hosts
+	daemon
+	start 5555 "$T/s"
+	client one "$T/s"
+	udp_raw 1234 "$STUN"
+	udp_raw 0000 "$STUN2" # none, as IPv4 allows
+	wait "$one_pid"
+	grep -q "^datagram from=10.9.0.2:7777 .*$STUN2" "$T/one"
+	stop
+	grep -q ' 1 received, ' "$T/err"
+	daemon_got "$STUN2"
+}
+
+@test "raw: a wrong checksum is dropped, as the daemon's is" {
+	export -f udp_raw
+	lab bad_sums
 }
 
 # Two ways to 10.7.0.1: the routing's, and the one of the daemon's fwmark.
@@ -513,7 +547,7 @@ firewall() {
 	wait "$one_pid"
 	# the first that got through is the one after the rule went
 	grep -q "payload=$STUN2" "$T/one"
-	[ "$(xxd -p "$T/daemon")" = "$STUN2" ]
+	daemon_got "$STUN2"
 	nft add chain inet f out '{ type filter hook output priority 0; }'
 	nft add rule inet f out udp sport 5555 drop
 	client two "$T/s" 10.9.0.2:7777 "$STUN"
