@@ -537,6 +537,11 @@ take_news(struct client *c, struct news *n, const struct moment *now)
 	n->peer = ledger_find(&c->ledger, n->key);
 	if (n->peer == -1)
 		return false;
+	if (n->what == NEWS_GO) { /* it was on its way for half a round trip */
+		uint64_t age_ms = n->age_ms + c->rtt_us / 2000;
+
+		n->age_ms = age_ms < UINT16_MAX ? (uint16_t)age_ms : UINT16_MAX;
+	}
 	if (n->what == NEWS_FULL) {
 		ledger_refuse(&c->ledger, n->peer);
 		c->full_at_ms = now->ms + CLIENT_REFUSED_MS;

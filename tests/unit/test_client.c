@@ -729,6 +729,8 @@ two_who_want_each_other_meet(void **state)
 	assert_memory_equal(node[1].payload, "sealed", 6);
 
 	loss = 20;
+	delay_ms = 50;
+	run(400000); /* the round trip is known to be 100 ms now */
 	client_ready(&node[0].c, 5, 3, 4);
 	client_ready(&node[1].c, 7, 1, 1); /* overtaken by the next */
 	client_ready(&node[1].c, 7, 4, 3);
@@ -736,6 +738,7 @@ two_who_want_each_other_meet(void **state)
 	assert_true((i = find_news(&node[0], NEWS_GO, 5)) >= 0);
 	assert_int_equal(node[0].news[i].mine, 3);
 	assert_int_equal(node[0].news[i].theirs, 4);
+	assert_true(node[0].news[i].age_ms >= 40);
 	assert_true((i = find_news(&node[1], NEWS_GO, 7)) >= 0);
 	assert_int_equal(node[1].news[i].mine, 4);
 	assert_int_equal(node[1].news[i].theirs, 3);
