@@ -136,7 +136,7 @@ run(struct client *c, int want, int seconds)
 		uint64_t now = now_ms();
 
 		if (now >= end ||
-		    poll(fds, (nfds_t)(n + 1), (int)(end - now)) <= 0)
+		    poll(fds, (nfds_t)n + 1, (int)(end - now)) <= 0)
 			return 1;
 		if (fds[0].revents != 0) {
 			if (read(STDIN_FILENO, line, sizeof(line)) > 0)

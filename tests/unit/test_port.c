@@ -126,7 +126,9 @@ round_trip(void **state)
 
 	(void)state;
 	assert_int_equal(make_datagram(b), PORT_HEADER_LEN);
-	memcpy(b + PORT_HEADER_LEN, "abc", 3);
+	b[PORT_HEADER_LEN] = 'a';
+	b[PORT_HEADER_LEN + 1] = 'b';
+	b[PORT_HEADER_LEN + 2] = 'c';
 	assert_int_equal(port_decode(&m, b, sizeof(b)), 0);
 	assert_int_equal(m.op, PORT_DATAGRAM);
 	assert_int_equal(m.ttl, 7);
@@ -179,10 +181,10 @@ place_open(struct place *p)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 
-	strcpy(p->dir, "/tmp/natkit-XXXXXX");
+	snprintf(p->dir, sizeof(p->dir), "/tmp/natkit-XXXXXX");
 	assert_non_null(mkdtemp(p->dir));
 	snprintf(p->path, sizeof(p->path), "%s/port", p->dir);
-	strcpy(sun.sun_path, p->path);
+	memcpy(sun.sun_path, p->path, sizeof(p->path));
 	p->fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
 	assert_int_equal(bind(p->fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
 	assert_int_equal(listen(p->fd, 1), 0);
