@@ -134,7 +134,8 @@ call_listed(void)
 
 	if (drop_syscalls(extra, 1) != 0)
 		return 1;
-	listen(-1, 1);
+	if (listen(-1, 1) == 0)
+		return 3;
 	p = malloc(1 << 24);
 	if (p == NULL)
 		return 2;
