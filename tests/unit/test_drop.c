@@ -160,9 +160,10 @@ memory_to_run(void)
 	if (drop_privileges(NULL, false, &what) != 0 ||
 	    drop_syscalls(NULL, 0) != 0)
 		return 1;
-	mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-	    0);
-	return 0;
+	return mmap(NULL, 4096, PROT_READ | PROT_EXEC,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED
+		   ? 2
+		   : 0;
 }
 
 static void
