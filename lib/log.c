@@ -54,7 +54,7 @@ escape(char *out, size_t len, size_t cap, const char *text)
 }
 
 /* One write, so that lines of two programs on one terminal don't mix. */
-static void
+__attribute__((format(printf, 3, 0))) static void
 vlog(const char *level, int err, const char *fmt, va_list ap)
 {
 	char text[700], line[1000];
