@@ -165,11 +165,13 @@ fuzz:
 
 lint:
 	@.ci/deps build check lint
-	clang-format --dry-run -Werror $(C_FILES)
-	clang-tidy --quiet $(filter %.c,$(C_FILES)) -- -std=c11 -D_GNU_SOURCE \
-		-Ilib -Istun -Irendezvous -Ipunch -Itests $(PKG_CFLAGS)
-	shellcheck -x $(SH_FILES)
-	mandoc -T lint -W warning $(PAGES)
+	@echo '  clang-format' && clang-format --dry-run -Werror $(C_FILES)
+	@echo '  clang-tidy' && printf '%s\n' $(filter %.c,$(C_FILES)) | \
+		xargs -P 2 -I '{}' clang-tidy --quiet '{}' -- -std=c11 \
+		-D_GNU_SOURCE -Ilib -Istun -Irendezvous -Ipunch -Itests \
+		$(PKG_CFLAGS) 2>/dev/null
+	@echo '  shellcheck' && shellcheck -x $(SH_FILES)
+	@echo '  mandoc' && mandoc -T lint -W warning $(PAGES)
 	@echo 'lint: clean'
 
 C_FILES = $(wildcard $(foreach d,lib $(FAMILIES) tests/unit tests/fuzz \
