@@ -64,6 +64,7 @@ struct checklist {
 	enum path_state state;
 	enum checklist_phase phase;
 	bool introduced, went, gone;
+	unsigned depth; /* NATs before us (depth.h), 0 unknown; IPv4 only */
 	uint32_t generation;
 	bool controlling;
 	uint64_t tie_breaker;

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "depth.h"
 #include "drop.h"
 #include "exitcode.h"
 #include "line.h"
@@ -34,6 +35,10 @@ struct punch {
 	struct event *socket[2];
 	struct event *timer;
 	struct event *deadline;
+	struct event *depth; /* answers of the hops, or NULL */
+	int depth_fd;
+	struct addr hop[DEPTH_HOPS];
+	uint64_t asked_ms; /* when the hops were asked */
 	bool one, json;
 	bool done; /* the exit code is decided */
 };
@@ -212,6 +217,58 @@ deadline_cb(evutil_socket_t fd, short events, void *arg)
 	conclude(u, peers_verdict_late(u->peers));
 }
 
+/* How many NATs are ours */
+
+#define DEPTH_AGAIN_MS 5000
+
+static void
+set_depth(struct punch *u, unsigned depth)
+{
+	for (size_t i = 0; i < u->peers->n; i++)
+		u->peers->peer[i].list.depth = depth;
+}
+
+/* On every introduction and go: the network may be another one by then. */
+static void
+look(struct punch *u, const struct peer *peer)
+{
+	const struct checklist *x = &peer->list;
+	uint64_t now = now_ms();
+
+	if (u->depth == NULL)
+		return;
+	if (u->asked_ms != 0 && now - u->asked_ms < DEPTH_AGAIN_MS) {
+		set_depth(u, depth_of(u->hop)); /* the peer may be new */
+		return;
+	}
+	for (size_t i = 0; i < x->n_remotes; i++) {
+		if (!depth_is_public(&x->remotes[i].addr))
+			continue;
+		memset(u->hop, 0, sizeof(u->hop));
+		set_depth(u, 0);
+		depth_ask(u->depth_fd, &x->remotes[i].addr);
+		u->asked_ms = now;
+		return;
+	}
+}
+
+static void
+depth_cb(evutil_socket_t fd, short events, void *arg)
+{
+	struct punch *u = arg;
+	struct addr hop;
+	int i;
+
+	(void)events;
+	i = depth_read(fd, &hop);
+	if (i < 0)
+		return;
+	u->hop[i] = hop;
+	set_depth(u, depth_of(u->hop));
+	log_debug("hop %d answers; NATs before us: %u (0: unknown)", i + 1,
+	    depth_of(u->hop));
+}
+
 /* What comes in */
 
 static void
@@ -225,8 +282,10 @@ line_cb(void *arg, const char *line, size_t len)
 		return;
 	if (peers_line(u->peers, line, len, now_us(), &peer, &wrong) != 0)
 		log_warnx("standard input: record skipped: %s", wrong);
-	if (peer != NULL)
-		pump(u, peer);
+	if (peer == NULL)
+		return;
+	look(u, peer);
+	pump(u, peer);
 }
 
 static void
@@ -422,6 +481,18 @@ open_pipes(struct punch *u)
 	event_add(u->output, NULL);
 }
 
+/* Without it, the search goes on as if the hops were silent. */
+static void
+open_depth(struct punch *u)
+{
+	u->depth_fd = depth_open();
+	if (u->depth_fd < 0)
+		return;
+	u->depth = loop_event(
+	    &u->loop, u->depth_fd, EV_READ | EV_PERSIST, depth_cb, u);
+	event_add(u->depth, NULL);
+}
+
 static void
 set_up(struct punch *u, const struct options *o)
 {
@@ -434,6 +505,7 @@ set_up(struct punch *u, const struct options *o)
 		fatalx(EXIT_TEMP, "out of memory");
 	open_port(u, o);
 	open_pipes(u);
+	open_depth(u);
 	u->timer = loop_event(&u->loop, -1, 0, timer_cb, u);
 	u->deadline = loop_event(&u->loop, -1, 0, deadline_cb, u);
 	if (o->wait_s != 0)
@@ -452,6 +524,8 @@ tear_down(struct punch *u)
 	log_info("%llu packets were not our peers', %llu forged",
 	    (unsigned long long)u->peers->foreign,
 	    (unsigned long long)u->peers->forged);
+	if (u->depth_fd >= 0)
+		close(u->depth_fd);
 	port_free(u->port);
 	peers_free(u->peers);
 	loop_free(&u->loop);

@@ -38,18 +38,30 @@ send_check(struct checklist *x, const struct addr *to, int ttl, bool use,
 	o->len = len > 0 ? (size_t)len : 0;
 }
 
+/* Past our NATs, as far as we know them, and not to theirs. */
+static int
+low_ttl(const struct checklist *x, const struct addr *to)
+{
+	if (x->depth == 0 || to->family != ADDR_V4)
+		return CHECKLIST_TTL;
+	return CHECKLIST_TTL - 1 + (int)x->depth;
+}
+
 static int
 ttl_of(const struct checklist *x, const struct candidate *c)
 {
-	/* Its NAT is open. Of the path that we have this is not known: after a
-	 * change of our address our packets come from another port. */
-	if (c->heard)
-		return 0;
+	int ttl = low_ttl(x, &c->r.addr);
+
+	if (c->heard || search_is_path(x, c))
+		return 0; /* its NAT is open */
 	if (x->phase == PHASE_OPENING)
-		return CHECKLIST_TTL;
-	if (x->phase == PHASE_ROUNDS)
-		return CHECKLIST_TTL + (int)(c->round % 3);
-	return 0;
+		return ttl;
+	if (x->phase != PHASE_ROUNDS)
+		return 0;
+	/* Unknown: the one NAT first, then whatever may stand behind it. */
+	if (x->depth == 0)
+		ttl = CHECKLIST_TTL + (int)(c->round % 3);
+	return ttl;
 }
 
 static enum pace_class
@@ -151,7 +163,8 @@ outgoing_take(struct checklist *x, const struct turn *t, uint64_t now_us)
 		search_lose(x, now_us);
 	} else {
 		send_check(x, &x->consent.remote,
-		    t->action == CONSENT_OPEN ? CHECKLIST_TTL : 0,
+		    t->action == CONSENT_OPEN ? low_ttl(x, &x->consent.remote)
+					      : 0,
 		    x->controlling, NULL, now_us, tid);
 		consent_sent(&x->consent, t->action, tid, now_us);
 	}

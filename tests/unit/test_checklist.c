@@ -351,6 +351,30 @@ low_ttl_until_go(void **state)
 	assert_true(sent_at[3] - went >= 100 * MS);
 }
 
+/* Two NATs are ours, as the hops tell: both are opened before go, and TTL 4,
+ * which may be one too far, is not used. */
+static void
+low_ttl_of_known_depth(void **state)
+{
+	(void)state;
+	for (unsigned depth = 1; depth <= 3; depth++) {
+		bool full = false;
+
+		start(false);
+		remote(CANDIDATE_SRFLX, "192.0.2.2:1000", 100);
+		x.depth = depth;
+		introduce(1, true);
+		run_until(now + 500 * MS);
+		assert_int_equal(checklist_go(&x, 1, 0, 0, now), 0);
+		run_until(now + 500 * MS);
+		for (unsigned i = 0; i < n_sent; i++) {
+			full |= sent[i].ttl == 0;
+			assert_int_equal(sent[i].ttl, full ? 0 : depth + 1);
+		}
+		assert_true(full);
+	}
+}
+
 static void
 go_that_waits_for_skew(void **state)
 {
@@ -597,6 +621,7 @@ main(void)
 	    cmocka_unit_test(host_before_srflx),
 	    cmocka_unit_test(srflx_after_grace),
 	    cmocka_unit_test(low_ttl_until_go),
+	    cmocka_unit_test(low_ttl_of_known_depth),
 	    cmocka_unit_test(go_that_waits_for_skew),
 	    cmocka_unit_test(fails_in_time),
 	    cmocka_unit_test(silence_before_retry),

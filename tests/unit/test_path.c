@@ -19,7 +19,7 @@
 #define SECOND 1000000ull
 #define A 0
 #define B 1
-#define ROUTERS 3
+#define ROUTERS 3 /* the most */
 #define FLOWS 256
 #define PACKETS 512
 #define UNREPLIED_US (30 * SECOND)
@@ -67,6 +67,7 @@ struct world {
 	unsigned loss; /* percent, between the outermost NATs */
 	bool naive;    /* every packet has full TTL */
 	bool lan;      /* the hosts also share a wire */
+	int routers;   /* between the outermost NATs */
 	uint32_t random;
 	uint16_t fresh_port;
 	struct side side[2];
@@ -249,13 +250,13 @@ hop(struct packet *p)
 			return;
 		nat_out(&me->nat[stage], p);
 		p->at = w.now + MS / 5;
-	} else if (stage < out + ROUTERS) {
+	} else if (stage < out + w.routers) {
 		if (!forwarded(p) ||
 		    (stage == out && random_below(100) < w.loss))
 			return;
-		p->at = w.now + w.delay / ROUTERS;
-	} else if (stage < out + ROUTERS + in) {
-		struct nat *n = &peer->nat[in - 1 - (stage - out - ROUTERS)];
+		p->at = w.now + w.delay / (unsigned)w.routers;
+	} else if (stage < out + w.routers + in) {
+		struct nat *n = &peer->nat[in - 1 - (stage - out - w.routers)];
 
 		if (!addr_equal_ip(&p->dst, &n->outside) || !nat_in(n, p) ||
 		    !forwarded(p))
@@ -307,6 +308,7 @@ world_init(int nats_a, int nats_b)
 	memset(&w, 0, sizeof(w));
 	w.now = SECOND;
 	w.delay = 20 * MS;
+	w.routers = ROUTERS;
 	w.random = 7;
 	w.fresh_port = 40000;
 	for (int s = 0; s < 2; s++) {
@@ -532,6 +534,32 @@ double_nat(void **state)
 	}
 }
 
+/* So short a way that TTL 3 gets through to the other side's outer NAT: it is
+ * a matter of luck, unless both know how many NATs they have. */
+static void
+double_nat_next_door(void **state)
+{
+	(void)state;
+	for (int know = 0; know < 2; know++)
+		for (int single = 0; single < 2; single++) {
+			world_init(1 + (single == B), 1 + (single == A));
+			w.routers = 1;
+			w.delay = MS / 10;
+			if (know) {
+				w.side[A].list.depth = 1 + (single == B);
+				w.side[B].list.depth = 1 + (single == A);
+			}
+			introduce(A, 1, true);
+			introduce(B, 1, false);
+			run_until(w.now + 20 * MS);
+			go(single, 1, 10); /* the wrong one goes first */
+			run_until(w.now + 10 * MS);
+			go(!single, 1, 10);
+			run_until(w.now + 3 * SECOND);
+			assert_int_equal(direct(A) && direct(B), know);
+		}
+}
+
 static void
 same_lan(void **state)
 {
@@ -748,6 +776,7 @@ main(void)
 	    cmocka_unit_test(no_go_at_all),
 	    cmocka_unit_test(losses),
 	    cmocka_unit_test(double_nat),
+	    cmocka_unit_test(double_nat_next_door),
 	    cmocka_unit_test(same_lan),
 	    cmocka_unit_test(peer_reflexive),
 	    cmocka_unit_test(quiet_path_stays),
