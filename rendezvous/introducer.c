@@ -156,8 +156,6 @@ try_link(struct introducer *in, uint32_t i, uint64_t now_ms)
 		return;
 	e->peer = back;
 	edge(in, back)->peer = i;
-	r->clients[e->owner].introduced++;
-	r->clients[other].introduced++;
 	push_peer(in, i, now_ms);
 	push_peer(in, back, now_ms);
 	publish(in, "introduced", e);

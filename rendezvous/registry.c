@@ -265,8 +265,8 @@ hash_id(struct registry *r, uint32_t i)
 
 /* Takes a free client and lists it under its key and address. */
 static uint32_t
-take_client(struct registry *r, const uint8_t key[KEY_LEN],
-    const struct path *path, uint64_t now_ms)
+take_client(
+    struct registry *r, const uint8_t key[KEY_LEN], const struct path *path)
 {
 	uint32_t i = r->free_client, *head = key_head(r, key);
 	struct member *c = &r->clients[i];
@@ -276,7 +276,6 @@ take_client(struct registry *r, const uint8_t key[KEY_LEN],
 	memset(c, 0, sizeof(*c));
 	memcpy(c->key, key, KEY_LEN);
 	c->used = true;
-	c->since_ms = now_ms;
 	c->edges = REGISTRY_NONE;
 	c->key_next = *head;
 	*head = i;
@@ -296,7 +295,7 @@ registry_add(struct registry *r, const uint8_t key[KEY_LEN],
 	if (i == REGISTRY_NONE) {
 		if (!registry_has_room(r, &path->remote))
 			return REGISTRY_NONE;
-		i = take_client(r, key, path, now_ms);
+		i = take_client(r, key, path);
 	} else {
 		unhash_id(r, i);
 		registry_move(r, i, path);
@@ -308,6 +307,7 @@ registry_add(struct registry *r, const uint8_t key[KEY_LEN],
 	c->session = *s;
 	c->path = *path;
 	c->proven = true;
+	c->since_ms = now_ms;
 	c->timestamp_ns = timestamp_ns;
 	hash_id(r, i);
 	registry_seen(r, i, now_ms);

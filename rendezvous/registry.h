@@ -56,14 +56,13 @@ struct member {
 	uint8_t key[KEY_LEN];
 	struct session session;
 	struct path path;
-	uint64_t timestamp_ns; /* of its HELLO */
-	uint64_t since_ms, seen_ms;
-	uint64_t stale_ms; /* when stale edges go; 0: there are none */
+	uint64_t timestamp_ns;	    /* of its HELLO */
+	uint64_t since_ms, seen_ms; /* session, latest packet */
+	uint64_t stale_ms;	    /* when stale edges go; 0: there are none */
 	struct bucket bucket;
 	uint32_t id_next, key_next; /* hash chains; free list */
 	uint32_t older, newer;	    /* by seen_ms */
 	uint32_t edges, n_edges;
-	uint32_t introduced; /* how often */
 	/* Until a client that moved has answered from its new address, only
 	 * so many bytes may be sent there unasked: an address that it does
 	 * not have can't be flooded through us. */

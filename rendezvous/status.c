@@ -31,8 +31,20 @@ tell_hello(const struct status *st, struct control_conn *c)
 	control_end(c, NULL);
 }
 
+/* How many of the keys that it wants want it too. */
+static uint64_t
+introduced(const struct registry *reg, const struct member *m)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = m->edges; i != REGISTRY_NONE; i = reg->edges[i].next)
+		n += reg->edges[i].peer != REGISTRY_NONE;
+	return n;
+}
+
 static void
-put_client(struct control_conn *c, const struct member *m, uint64_t now)
+put_client(struct control_conn *c, const struct registry *reg,
+    const struct member *m, uint64_t now)
 {
 	struct record r;
 
@@ -42,7 +54,7 @@ put_client(struct control_conn *c, const struct member *m, uint64_t now)
 	record_put_u64(&r, "age_s", (now - m->since_ms) / 1000);
 	record_put_u64(&r, "idle_s", (now - m->seen_ms) / 1000);
 	record_put_u64(&r, "wants", m->n_edges);
-	record_put_u64(&r, "introduced", m->introduced);
+	record_put_u64(&r, "introduced", introduced(reg, m));
 	control_put(c, &r);
 }
 
@@ -58,7 +70,7 @@ tell_peers(void *arg, struct control_conn *c, uint64_t *position)
 	for (; *position < reg->max && n < CLIENTS_AT_ONCE; ++*position) {
 		if (!reg->clients[*position].used)
 			continue;
-		put_client(c, &reg->clients[*position], now);
+		put_client(c, reg, &reg->clients[*position], now);
 		n++;
 	}
 	if (*position >= reg->max)
