@@ -51,10 +51,13 @@ parse_line(uint8_t out[KEY_LEN], const char *p, const char *end)
 static size_t
 count_lines(const char *text, size_t len)
 {
+	const char *p = text, *end = text + len;
 	size_t n = 1;
 
-	for (size_t i = 0; i < len; i++)
-		n += text[i] == '\n';
+	while (p < end && (p = memchr(p, '\n', (size_t)(end - p))) != NULL) {
+		n++;
+		p++;
+	}
 	return n;
 }
 
@@ -102,6 +105,8 @@ read_file(const char *path, char **out, size_t *out_len)
 	size_t len = 0;
 	char *buf = NULL;
 
+	*out = NULL;
+	*out_len = 0;
 	if (fd == -1)
 		return -errno;
 	if (fstat(fd, &st) == -1)
@@ -136,8 +141,8 @@ int
 allow_load(struct allow *a, const char *path, char error[ALLOW_ERRLEN])
 {
 	const char *why;
-	char *text = NULL;
-	size_t len = 0, line;
+	char *text;
+	size_t len, line;
 	int rc = read_file(path, &text, &len);
 
 	if (rc < 0) {

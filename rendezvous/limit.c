@@ -85,7 +85,7 @@ find(struct limit *l, const struct addr *a, uint64_t now_ms)
 {
 	uint64_t h = limit_hash(a, l->key);
 	struct limit_slot *set = l->slots + (h & (l->sets - 1)) * LIMIT_WAYS;
-	struct limit_slot *best = NULL;
+	struct limit_slot *best = set;
 	uint32_t tag = (uint32_t)(h >> 32) | 1, most = 0;
 
 	for (struct limit_slot *s = set; s < set + LIMIT_WAYS; s++) {
@@ -96,7 +96,7 @@ find(struct limit *l, const struct addr *a, uint64_t now_ms)
 		milli = s->tag == 0
 			    ? UINT32_MAX
 			    : refilled(&s->bucket, l->rate, l->burst, now_ms);
-		if (best == NULL || milli > most) {
+		if (milli > most) {
 			best = s;
 			most = milli;
 		}

@@ -62,12 +62,12 @@ check(int ok, const char *what)
 static struct peer *
 new_peer(const char *local)
 {
-	struct peer *p = calloc(1, sizeof(*p));
+	static struct peer peers[4];
+	static int n_peers;
+	struct peer *p = &peers[n_peers++];
 	struct sockaddr_storage ss;
 	socklen_t len;
 
-	if (p == NULL)
-		fail("out of memory");
 	rv_init(&p->rv);
 	/* rises over restarts of this program, as a client's clock does */
 	p->rv.timestamp = (uint64_t)getpid() << 20;

@@ -25,7 +25,7 @@ static struct {
 } out[OUTBOX];
 static int n_out;
 static uint8_t buf[STUN_MAX], plain[WIRE_PLAIN_MAX];
-static char last_event[32];
+static const char *last_event; /* of the server's own literals */
 
 static void
 sent_cb(void *arg, const struct path *to, const void *data, size_t len)
@@ -45,7 +45,7 @@ event_cb(void *arg, const char *what, const uint8_t key[KEY_LEN],
 	(void)key;
 	(void)peer;
 	(void)at;
-	strcpy(last_event, what);
+	last_event = what;
 }
 
 static int
@@ -136,6 +136,17 @@ member(const struct rv *c)
 	uint32_t i = registry_by_key(&srv.registry, c->public);
 
 	return i == REGISTRY_NONE ? NULL : &srv.registry.clients[i];
+}
+
+/* The same, where it has to be registered. */
+static const struct member *
+there(const struct rv *c)
+{
+	const struct member *m = member(c);
+
+	if (m == NULL)
+		fail();
+	return m;
 }
 
 static void
@@ -246,14 +257,14 @@ key_of_another(void **state)
 	len = rv_hello(&thief, self.public, NULL, 0, buf);
 	assert_int_equal(in(2, buf, len), 0);
 	assert_int_equal(srv.stats.hello_bad, 1);
-	assert_int_equal(member(&victim)->path.remote.ip[3], 1);
+	assert_int_equal(there(&victim)->path.remote.ip[3], 1);
 }
 
 static void
 hello_alone_registers_nobody(void **state)
 {
 	struct rv c, again;
-	uint8_t id[WIRE_ID_LEN];
+	struct session was;
 	int len;
 
 	(void)state;
@@ -263,11 +274,11 @@ hello_alone_registers_nobody(void **state)
 	assert_null(member(&c));
 	/* nor does it replace the session that is there */
 	assert_int_equal(join(&c, 1), WIRE_OK);
-	memcpy(id, member(&c)->session.id, sizeof(id));
+	was = there(&c)->session;
 	again = c;
 	len = rv_hello(&again, self.public, NULL, 0, buf);
 	assert_int_equal(in(2, buf, len), 1);
-	assert_memory_equal(member(&c)->session.id, id, sizeof(id));
+	assert_memory_equal(&there(&c)->session, &was, sizeof(was));
 	len = rv_request(&c, 0, NULL, 0, buf);
 	assert_int_equal(in(1, buf, len), 1);
 	/* the answer was for address 2: from another it confirms nothing */
@@ -319,7 +330,7 @@ hello_retransmitted_and_replayed(void **state)
 	assert_int_equal(in(66, hello, len), 0);
 	assert_int_equal(in(1, hello, len), 0);
 	assert_int_equal(srv.stats.hello_replayed, 2);
-	assert_int_equal(member(&c)->path.remote.ip[3], 1);
+	assert_int_equal(there(&c)->path.remote.ip[3], 1);
 }
 
 static void
@@ -334,7 +345,7 @@ session_replayed(void **state)
 	assert_int_equal(in(66, old, len), 0);
 	assert_int_equal(in(1, old, len), 0);
 	assert_int_equal(srv.stats.session_replayed, 2);
-	assert_int_equal(member(&c)->path.remote.ip[3], 1);
+	assert_int_equal(there(&c)->path.remote.ip[3], 1);
 }
 
 static void
@@ -348,7 +359,7 @@ id_of_another(void **state)
 	len = rv_request(&thief, NATKIT_BYE, NULL, 0, buf);
 	assert_int_equal(in(2, buf, len), 0);
 	assert_int_equal(srv.stats.session_bad, 1);
-	assert_int_equal(member(&victim)->path.remote.ip[3], 1);
+	assert_int_equal(there(&victim)->path.remote.ip[3], 1);
 	len = rv_request(&victim, 0, NULL, 0, buf);
 	assert_int_equal(in(1, buf, len), 1);
 }
@@ -366,11 +377,11 @@ roaming_newest_wins(void **state)
 	(void)state;
 	len = rv_request(&c, 0, NULL, 0, buf);
 	assert_int_equal(in(7, buf, len), 1);
-	assert_int_equal(member(&c)->path.remote.ip[3], 7);
+	assert_int_equal(there(&c)->path.remote.ip[3], 7);
 	assert_int_equal(out[0].to.remote.ip[3], 7);
 	/* overtaken on the way: authentic and answered, but not where it is */
 	assert_int_equal(in(1, early, early_len), 1);
-	assert_int_equal(member(&c)->path.remote.ip[3], 7);
+	assert_int_equal(there(&c)->path.remote.ip[3], 7);
 	len = rv_open(&c, &m, out[0].data, out[0].len, plain);
 	assert_true(len > 0);
 	assert_int_equal(rv_find(plain, (size_t)len, NATKIT_MAPPED, &a), 0);
@@ -408,12 +419,12 @@ no_flood_by_roaming(void **state)
 	for (int i = 0; i < n_out; i++)
 		bytes += out[i].to.remote.ip[3] == 99 ? out[i].len : 0;
 	assert_true(bytes <= 4 * (size_t)len);
-	assert_false(member(&c)->proven);
+	assert_false(there(&c)->proven);
 	assert_true(srv.stats.pushes_held > 0);
 	/* an answer to what went to the old address proves nothing */
 	len = rv_ack(&c, tid, buf);
 	in(99, buf, len);
-	assert_false(member(&c)->proven);
+	assert_false(there(&c)->proven);
 }
 
 static void
@@ -429,13 +440,13 @@ moved_client_proves_itself(void **state)
 	len = rv_request(&c, 0, NULL, 0, buf);
 	in(9, buf, len); /* the answer, and the PEER again, to the new one */
 	assert_int_equal(n_out, 2);
-	assert_false(member(&c)->proven);
+	assert_false(there(&c)->proven);
 	len = rv_open(&c, &m, out[1].data, out[1].len, plain);
 	assert_true(len > 0);
 	assert_int_equal(out[1].to.remote.ip[3], 9);
 	len = rv_ack(&c, m.tid, buf);
 	assert_int_equal(in(9, buf, len), 0);
-	assert_true(member(&c)->proven);
+	assert_true(there(&c)->proven);
 }
 
 static void
