@@ -516,7 +516,7 @@ static void
 tear_down(struct punch *u)
 {
 	struct event *all[] = {u->input, u->output, u->socket[0], u->socket[1],
-	    u->timer, u->deadline};
+	    u->timer, u->deadline, u->depth};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (all[i] != NULL)
