@@ -126,7 +126,9 @@ until_true() {
 	start
 	attack pair 127.0.0.2 127.0.0.3
 	kill -TERM "$PID"
-	run wait "$PID"
+	status=0
+	wait "$PID" || status=$?
+	cat err
 	[ "$status" -eq 0 ]
 	PID=
 	[ ! -s err ]
