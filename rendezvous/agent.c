@@ -209,8 +209,11 @@ run_client(struct agent *a, struct agent_server *s, uint64_t *next_ms)
 	while (!a->ending) {
 		now = moment();
 		client_step(s->client, &now, &ev);
-		if (ev.what == CLIENT_WAIT)
+		if (ev.what == CLIENT_WAIT) {
+			if (ev.at_ms < *next_ms)
+				*next_ms = ev.at_ms;
 			break;
+		}
 		any = true;
 		if (ev.what == CLIENT_SEND)
 			send_datagram(a, &ev.to, ev.data, ev.len);
@@ -221,8 +224,6 @@ run_client(struct agent *a, struct agent_server *s, uint64_t *next_ms)
 		else
 			session_changed(a, s, &ev);
 	}
-	if (ev.at_ms < *next_ms)
-		*next_ms = ev.at_ms;
 	return any;
 }
 
@@ -248,8 +249,11 @@ run_peer(struct agent *a, int peer, uint64_t *next_ms)
 	while (!a->ending) {
 		now = moment();
 		introduction_step(i, &now, &ev);
-		if (ev.what == INTRODUCTION_WAIT)
+		if (ev.what == INTRODUCTION_WAIT) {
+			if (ev.at_ms < *next_ms)
+				*next_ms = ev.at_ms;
 			break;
+		}
 		any = true;
 		if (ev.what == INTRODUCTION_SEND)
 			relay(a, peer, &ev);
@@ -263,8 +267,6 @@ run_peer(struct agent *a, int peer, uint64_t *next_ms)
 		else
 			printed(a, report_gone(&a->report, i->key));
 	}
-	if (ev.at_ms < *next_ms)
-		*next_ms = ev.at_ms;
 	return any;
 }
 

@@ -12,7 +12,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct offer o, back;
-	uint8_t buf[OFFER_MAX];
+	uint8_t buf[OFFER_MAX], again[OFFER_MAX];
 	int n;
 
 	if (offer_decode(&o, data, len) != 0)
@@ -27,7 +27,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 			abort();
 	n = offer_encode(&o, buf, sizeof(buf));
 	if (n < 0 || offer_decode(&back, buf, (size_t)n) != 0 ||
-	    memcmp(&o, &back, sizeof(o)) != 0)
+	    offer_encode(&back, again, sizeof(again)) != n ||
+	    memcmp(buf, again, (size_t)n) != 0)
 		abort();
 	return 0;
 }
