@@ -306,6 +306,8 @@ set_up(void **state)
 		return -1;
 	randombytes_buf(server_secret, KEY_LEN);
 	crypto_scalarmult_base(server_pub, server_secret);
+	for (int h = 0; h < HOSTS; h++)
+		stop_server(h);
 	memset(host, 0, sizeof(host));
 	memset(node, 0, sizeof(node));
 	memset(flight, 0, sizeof(flight));
@@ -499,9 +501,10 @@ a_silent_server_is_down_and_comes_back(void **state)
 	assert_int_equal(node[0].downs, 1);
 	assert_string_equal(node[0].reason, "timeout");
 	assert_true(node[0].resolves > 1);
+	node[0].longest_gap_ms = 0;
 	run(600000);
 	assert_int_equal(node[0].downs, 1);
-	assert_true(node[0].longest_gap_ms <= WIRE_KEEPALIVE_S * 1000);
+	assert_in_range(node[0].longest_gap_ms, 10000, 16000);
 	start_server(0, SERVER_HELLO_RATE);
 	run(16000);
 	assert_int_equal(node[0].ups, 2);
