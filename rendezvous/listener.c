@@ -36,10 +36,22 @@ static int
 set_options(int fd, int family)
 {
 	int on = 1, size = SOCKET_BUFFER;
+	int omit4 = IP_PMTUDISC_OMIT, omit6 = IPV6_PMTUDISC_OMIT;
 
-	/* a bigger buffer is good to have, no more */
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	/* Good to have, no more: bigger buffers, and no path MTU that a forged
+	 * ICMP message could lower (all we send has at most STUN_MAX bytes) */
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) ==
+	    -1)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) ==
+	    -1)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	if (family == ADDR_V4)
+		setsockopt(
+		    fd, IPPROTO_IP, IP_MTU_DISCOVER, &omit4, sizeof(omit4));
+	else
+		setsockopt(
+		    fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &omit6, sizeof(omit6));
 	if (family == ADDR_V4)
 		return setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
 	if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == -1)

@@ -4,7 +4,7 @@
  * and this program, where there is one, on CPU 1; the rate per CPU second
  * counts only the server's own time. The HELLOs are made beforehand.
  *
- * usage: bench_rendezvous [server program] [clients] */
+ * usage: [NATKIT_BUILD=build] bench_rendezvous [clients] */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -319,15 +319,18 @@ wall(void)
 int
 main(int argc, char **argv)
 {
-	const char *program = argc > 1 ? argv[1] : "build/nat-rendezvousd";
+	const char *build = getenv("NATKIT_BUILD");
+	char program[512];
 	char key[] = "/tmp/bench_rendezvous.XXXXXX";
 	double w, c, reg_wall, reg_cpu, keep_wall, keep_cpu;
 	long base, held;
 
 	if (sodium_init() == -1)
 		return 1;
-	if (argc > 2)
-		n_clients = atoi(argv[2]);
+	snprintf(program, sizeof(program), "%s/nat-rendezvousd",
+	    build == NULL ? "build" : build);
+	if (argc > 1)
+		n_clients = (int)strtol(argv[1], NULL, 10);
 	pin(1);
 	write_key(key);
 	start(program, key, 1);

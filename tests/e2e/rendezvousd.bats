@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
+# shellcheck disable=SC2030,SC2031,SC2154
 # nat-rendezvousd over real UDP on loopback: its command line, its control
 # socket, and the attacks that it has to bear. What a client does is in
 # tests/tools/rv-attack.c.
@@ -9,7 +10,7 @@ bats_require_minimum_version 1.5.0
 setup() {
 	B=${NATKIT_BUILD:-$BATS_TEST_DIRNAME/../../build}
 	D=$B/nat-rendezvousd
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return 1
 	chmod 755 .
 	(umask 077; wg genkey > key)
 	PUB=$(wg pubkey < key)
@@ -55,7 +56,7 @@ rss() {
 until_true() {
 	for _ in $(seq 200); do
 		"$@" && return 0
-		read -r -t 0.05 _ < /dev/zero || :
+		sleep 0.05
 	done
 	return 1
 }
