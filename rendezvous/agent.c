@@ -326,7 +326,9 @@ new_generation(struct agent *a)
 static void
 fed(struct agent *a, enum feed_result result)
 {
-	if (a->feed.why != NULL)
+	if (a->feed.why != NULL && a->line_number == 0)
+		log_warnx("standard input: %s", a->feed.why);
+	else if (a->feed.why != NULL)
 		log_warnx("standard input, line %llu: %s",
 		    (unsigned long long)a->line_number, a->feed.why);
 	if (result == FEED_GENERATION)
