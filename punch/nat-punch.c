@@ -100,6 +100,21 @@ send_error(int rc)
 	}
 }
 
+/* This host's address has changed under a path: until both sides know and open
+ * their NATs anew, the peer's NAT must not see us. */
+static bool
+moved(const struct peer *peer, const struct output *o)
+{
+	const struct checklist *x = &peer->list;
+	struct addr source;
+
+	return x->consent.active && x->phase != PHASE_FULL &&
+	       o->local.family == ADDR_NONE &&
+	       addr_equal(&o->remote, &x->consent.remote) &&
+	       (port_source(&source, &o->remote, 0) != 0 ||
+		   !addr_equal_ip(&source, &peer->source));
+}
+
 static void
 flush(struct punch *u, struct peer *peer, uint64_t now)
 {
@@ -109,9 +124,14 @@ flush(struct punch *u, struct peer *peer, uint64_t now)
 		int error;
 
 		if (o.is_report) {
+			if (o.report.state == PATH_DIRECT)
+				(void)port_source(
+				    &peer->source, &o.report.endpoint, 0);
 			print(u, peer, &o.report);
 			continue;
 		}
+		if (o.ttl == 0 && moved(peer, &o))
+			o.ttl = CHECKLIST_TTL;
 		error = send_error(port_send(u->port, &o.remote,
 		    o.local.family == ADDR_NONE ? NULL : &o.local, o.ttl,
 		    o.data, o.len));

@@ -52,7 +52,9 @@ ttl_of(const struct checklist *x, const struct candidate *c)
 {
 	int ttl = low_ttl(x, &c->r.addr);
 
-	if (c->heard || search_is_path(x, c))
+	/* The path that we have is no exception: we may be the ones that have
+	 * moved, and be new to the peer's NAT. */
+	if (c->heard)
 		return 0; /* its NAT is open */
 	if (x->phase == PHASE_OPENING)
 		return ttl;

@@ -14,7 +14,8 @@ struct peer {
 	uint8_t key[KEY_LEN];
 	bool asked; /* a peer record named it */
 	struct checklist list;
-	uint64_t next_us; /* when to step its list */
+	struct addr source; /* of ours, when the path was found */
+	uint64_t next_us;   /* when to step its list */
 };
 
 struct peers {

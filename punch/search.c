@@ -206,12 +206,13 @@ favourite(struct checklist *x, uint64_t now_us)
 	best = candidates_best(&x->candidates, NULL);
 	if (best == NULL)
 		return NULL;
-	if (x->consent.active) {
-		path = candidates_find(&x->candidates, &x->consent.remote);
-		if (path != NULL && path->answered)
-			return path;
-	}
-	if (candidates_better_possible(&x->candidates, best) &&
+	path = x->consent.active
+		   ? candidates_find(&x->candidates, &x->consent.remote)
+		   : NULL;
+	if (path != NULL && path->answered)
+		return path;
+	if ((path != NULL ||
+		candidates_better_possible(&x->candidates, best)) &&
 	    now_us < x->first_us + CHECKLIST_GRACE_US)
 		return NULL;
 	return best;

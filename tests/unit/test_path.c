@@ -704,6 +704,32 @@ new_generation(void **state)
 	}
 }
 
+/* The same next door, where all takes a millisecond: what B sends before A has
+ * opened its NAT for the new address would be a clash. */
+static void
+new_generation_next_door(void **state)
+{
+	(void)state;
+	for (int controls = 0; controls < 2; controls++) {
+		world_init(1, 1);
+		w.routers = 1;
+		w.delay = MS / 10;
+		meet(100, controls == 0);
+		run_until(w.now + 4 * SECOND);
+		memset(&w.side[B].nat[0], 0, sizeof(w.side[B].nat[0]));
+		w.side[B].nat[0].outside = ip("203.0.113.99", 0);
+		w.side[B].host = ip("10.0.0.77", 51820);
+		go(B, 1, 5);
+		run_until(w.now + 2 * MS);
+		introduce(A, 2, controls == 0);
+		go(A, 2, 5);
+		run_until(w.now + 3 * SECOND);
+		assert_direct(A, public_address(B), CANDIDATE_SRFLX);
+		assert_true(direct(B));
+		assert_int_equal(w.side[A].reports[PATH_LOST], 0);
+	}
+}
+
 /* A new generation that changes nothing: no report, no gap. */
 static void
 same_generation_again(void **state)
@@ -783,6 +809,7 @@ main(void)
 	    cmocka_unit_test(flushed_table),
 	    cmocka_unit_test(lost_and_found),
 	    cmocka_unit_test(new_generation),
+	    cmocka_unit_test(new_generation_next_door),
 	    cmocka_unit_test(same_generation_again),
 	    cmocka_unit_test(restarted_peer),
 	    cmocka_unit_test(silence_cures_a_clash),
