@@ -22,7 +22,7 @@
 static struct loop loop;
 static struct control *control;
 static struct sockaddr_un name = {.sun_family = AF_UNIX};
-static char dir[] = "/tmp/test_control.XXXXXX";
+static char dir[sizeof("/tmp/test_control.XXXXXX")];
 static char got[1 << 21];
 
 static void
@@ -82,7 +82,7 @@ static int
 setup(void **state)
 {
 	(void)state;
-	memcpy(dir + sizeof(dir) - 7, "XXXXXX", 6);
+	snprintf(dir, sizeof(dir), "%s", "/tmp/test_control.XXXXXX");
 	if (mkdtemp(dir) == NULL)
 		return -1;
 	snprintf(name.sun_path, sizeof(name.sun_path), "%s/s", dir);
