@@ -104,8 +104,8 @@ record_decode() {
 }
 
 # Children. Their records and their ends are lines in one fifo, fd 3, which
-# the script reads: its event loop. A script that dies by kill -9 closes
-# fd 9, and child_last cleans up after it.
+# the script reads: its event loop. Over fd 9 child_last learns who runs; a
+# script that dies by kill -9 closes it, and child_last cleans up after it.
 
 children='' # "NAME PID NAME PID ...": the shells around the programs
 children_first='' # those that are ended before the others
@@ -114,19 +114,27 @@ run=0	    # tells the events of this run from those of the one before
 children_begin() {
 	dir=$(mktemp -d "${TMPDIR:-/tmp}/$prog.XXXXXX") || exit 111
 	mkfifo "$dir/events" "$dir/life"
-	: >"$dir/pids"
 	child_last &
 	trap children_end EXIT
 	trap 'exit 0' INT TERM HUP
+	trap 'exit 111' PIPE # nobody reads what we print
 	exec 3<>"$dir/events" 9>"$dir/life"
 }
 
+# Of a child that is gone, the number may be somebody else's by now.
 child_last() {
 	trap '' INT TERM HUP
-	! read -r _ <"$dir/life" || return 0
-	while read -r c_pid; do
+	c_live=' '
+	while read -r c_what c_pid; do
+		case $c_what in
+		began) c_live="$c_live$c_pid " ;;
+		gone) c_live="${c_live%% "$c_pid" *} ${c_live#* "$c_pid" }" ;;
+		end) return 0 ;;
+		esac
+	done <"$dir/life"
+	for c_pid in $c_live; do
 		kill "$c_pid" 2>/dev/null || :
-	done <"$dir/pids"
+	done
 	rm -rf "$dir"
 }
 
@@ -135,7 +143,7 @@ child_last() {
 child() {
 	child_run "$@" &
 	children="$children $1 $!"
-	echo "$!" >>"$dir/pids"
+	echo "began $!" >&9
 }
 
 child_run() {
@@ -170,6 +178,7 @@ children_stop() {
 	done
 	for c_pid in $c_gone; do
 		wait "$c_pid" 2>/dev/null || :
+		echo "gone $c_pid" >&9 || :
 	done
 	children=$c_left
 }
@@ -182,6 +191,6 @@ children_end() {
 	[ -z "$children_first" ] || children_stop $children_first
 	children_stop
 	rm -rf "$dir"
-	echo >&9 || :
+	echo end >&9 || :
 	exit "$c_exit"
 }

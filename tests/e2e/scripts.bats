@@ -100,3 +100,52 @@ parse() {
 	[ "$(parse 'path reason=%2541')" = 'path|||%41|' ]
 	[ "$(parse 'path reason=a%0Ab%1b%7F%zz%2')" = 'path|||a%0Ab%1b%7F%zz%2|' ]
 }
+
+# Runs the rest of the line in a process space of its own, which ends with it.
+alone() {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	unshare -p --fork --kill-child --mount-proc true 2>/dev/null ||
+		skip "no namespaces here"
+	unshare -p --fork --kill-child --mount-proc "$@"
+}
+
+@test "children: a script that was killed takes its own along, and no others" {
+	# A number that a child had goes to somebody else's process.
+	cat >"$BATS_TEST_TMPDIR/script" <<-'SCRIPT'
+		set -efu
+		. "$1"
+		children_begin
+		child gone /dev/null /dev/null true
+		gone=$!
+		read -r _ <&3
+		children_stop gone
+		child stays /dev/null "$2/stays" sh -c 'echo $$; exec sleep 100'
+		echo "$gone"
+		read -r _ <&3
+	SCRIPT
+	alone bash -c 'set -eu
+		sh "$1/script" "$2" "$1" >"$1/gone" &
+		script=$!
+		for _ in $(seq 100); do
+			! [ -s "$1/gone" ] || ! [ -s "$1/stays" ] || break
+			sleep 0.05
+		done
+		read -r gone <"$1/gone"
+		read -r stays <"$1/stays"
+		echo $((gone - 1)) >/proc/sys/kernel/ns_last_pid
+		sleep 100 &
+		[ $! = "$gone" ]
+		kill -9 "$script"
+		for _ in $(seq 100); do
+			[ -n "$(ls -A "$TMPDIR")" ] || break
+			sleep 0.05
+		done
+		[ -z "$(ls -A "$TMPDIR")" ]
+		for _ in $(seq 100); do
+			kill -0 "$stays" 2>/dev/null || break
+			sleep 0.05
+		done
+		! kill -0 "$stays" || exit 1
+		kill -0 "$gone"' \
+	    alone "$BATS_TEST_TMPDIR" "$bin/natkit-records.sh"
+}
