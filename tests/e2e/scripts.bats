@@ -149,3 +149,30 @@ alone() {
 		kill -0 "$gone"' \
 	    alone "$BATS_TEST_TMPDIR" "$bin/natkit-records.sh"
 }
+
+# environment_of PROG: of the one that this test has started.
+environment_of() {
+	local file
+	for file in /proc/[0-9]*/environ; do
+		[ "$(cat "${file%environ}comm" 2>/dev/null)" = "$1" ] || continue
+		tr '\0' '\n' <"$file" 2>/dev/null |
+			grep -qxF "TMPDIR=$TMPDIR" || continue
+		tr '\0' '\n' <"$file"
+		return 0
+	done
+	return 1
+}
+
+@test "nat-connect: the key is in no environment, whatever ours has" {
+	secret=mine "$bin/nat-connect" -o -k "$BATS_TEST_TMPDIR/key" \
+	    -S "$key@127.0.0.1:9" 0 "$key" >/dev/null 2>&1 </dev/null 3>&- &
+	pid=$!
+	for _ in $(seq 200); do
+		! environment_of nat-punch >"$BATS_TEST_TMPDIR/env" || break
+		sleep 0.05
+	done
+	kill "$pid"
+	wait "$pid" || true
+	grep -q "^TMPDIR=" "$BATS_TEST_TMPDIR/env"
+	! grep -F "$key" "$BATS_TEST_TMPDIR/env" || false
+}
