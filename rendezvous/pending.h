@@ -14,6 +14,9 @@
 #define PENDING_WAYS 64
 #define PENDING_MS 10000 /* how long one waits */
 #define PENDING_ANSWER_MAX 160
+/* Of one answer. A client retransmits six times (RFC 8489 section 6.2.1); who
+ * sends more has forged the address, and would flood its owner. */
+#define PENDING_REPEATS 8
 
 struct pending_entry {
 	struct session session;
@@ -24,6 +27,7 @@ struct pending_entry {
 	uint64_t request; /* hash of it: the same again gets the same answer */
 	uint8_t answer[PENDING_ANSWER_MAX];
 	uint16_t answer_len;
+	uint8_t repeats; /* of the answer */
 	uint8_t used;
 };
 

@@ -166,8 +166,9 @@ place_link(const struct registry *r, uint64_t hash)
 	return link;
 }
 
-/* There are as many places as clients, so there always is one. */
-static void
+/* Counts a client, and its wants, at an address. There are as many places as
+ * clients, so there always is one. */
+static uint32_t
 place_enter(struct registry *r, const struct addr *a, uint32_t wants)
 {
 	uint64_t hash = limit_hash(a, r->secret);
@@ -182,13 +183,13 @@ place_enter(struct registry *r, const struct addr *a, uint32_t wants)
 	}
 	r->places[*link].count++;
 	r->places[*link].wants += wants;
+	return *link;
 }
 
 static void
-place_leave(struct registry *r, const struct addr *a, uint32_t wants)
+place_leave(struct registry *r, uint32_t i, uint32_t wants)
 {
-	uint32_t *link = place_link(r, limit_hash(a, r->secret));
-	uint32_t i = *link;
+	uint32_t *link = place_link(r, r->places[i].hash);
 
 	r->places[i].wants -= wants;
 	if (--r->places[i].count > 0)
@@ -196,14 +197,6 @@ place_leave(struct registry *r, const struct addr *a, uint32_t wants)
 	*link = r->places[i].next;
 	r->places[i].next = r->free_place;
 	r->free_place = i;
-}
-
-static struct place *
-place_of(const struct registry *r, const struct member *c)
-{
-	uint64_t hash = limit_hash(&c->path.remote, r->secret);
-
-	return &r->places[*place_link(r, hash)];
 }
 
 bool
@@ -279,7 +272,7 @@ take_client(
 	c->edges = REGISTRY_NONE;
 	c->key_next = *head;
 	*head = i;
-	place_enter(r, &path->remote, 0);
+	c->place = place_enter(r, &path->remote, 0);
 	list_newest(r, i);
 	return i;
 }
@@ -298,7 +291,6 @@ registry_add(struct registry *r, const uint8_t key[KEY_LEN],
 		i = take_client(r, key, path);
 	} else {
 		unhash_id(r, i);
-		registry_move(r, i, path);
 		for (uint32_t e = r->clients[i].edges; e != REGISTRY_NONE;
 		     e = r->edges[e].next)
 			r->edges[e].stale = true;
@@ -306,7 +298,7 @@ registry_add(struct registry *r, const uint8_t key[KEY_LEN],
 	c = &r->clients[i];
 	c->session = *s;
 	c->path = *path;
-	c->proven = true;
+	registry_proven(r, i);
 	c->since_ms = now_ms;
 	c->timestamp_ns = timestamp_ns;
 	hash_id(r, i);
@@ -325,7 +317,7 @@ registry_remove(struct registry *r, uint32_t i)
 	*link = c->key_next;
 	unhash_id(r, i);
 	unlist(r, i);
-	place_leave(r, &c->path.remote, c->n_edges);
+	place_leave(r, c->place, c->n_edges);
 	sodium_memzero(c, sizeof(*c));
 	c->id_next = r->free_client;
 	r->free_client = i;
@@ -343,20 +335,32 @@ registry_seen(struct registry *r, uint32_t i, uint64_t now_ms)
 void
 registry_move(struct registry *r, uint32_t i, const struct path *p)
 {
-	struct member *c = &r->clients[i];
+	r->clients[i].path = *p;
+}
 
+void
+registry_proven(struct registry *r, uint32_t i)
+{
+	struct member *c = &r->clients[i];
+	uint32_t at = *place_link(r, limit_hash(&c->path.remote, r->secret));
+
+	c->proven = true;
+	if (at == c->place ||
+	    (at != REGISTRY_NONE &&
+		(r->places[at].count >= r->per_address ||
+		    r->places[at].wants + c->n_edges > r->wants_per_address)))
+		return;
 	/* leave first: the freed place is the one that may be needed */
-	place_leave(r, &c->path.remote, c->n_edges);
-	place_enter(r, &p->remote, c->n_edges);
-	c->path = *p;
+	place_leave(r, c->place, c->n_edges);
+	c->place = place_enter(r, &c->path.remote, c->n_edges);
 }
 
 uint32_t
 registry_want(struct registry *r, uint32_t client, const uint8_t key[KEY_LEN])
 {
 	struct member *c = &r->clients[client];
-	struct place *at = place_of(r, c);
-	uint32_t i = r->free_edge;
+	struct place *at = &r->places[c->place];
+	uint32_t i = r->free_edge, version;
 	struct edge *e;
 
 	if (i == REGISTRY_NONE || c->n_edges == REGISTRY_WANTS ||
@@ -365,8 +369,10 @@ registry_want(struct registry *r, uint32_t client, const uint8_t key[KEY_LEN])
 	at->wants++;
 	e = &r->edges[i];
 	r->free_edge = e->next;
+	version = e->version;
 	memset(e, 0, sizeof(*e));
 	memcpy(e->key, key, KEY_LEN);
+	e->version = version;
 	e->owner = client;
 	e->peer = REGISTRY_NONE;
 	e->next = c->edges;
@@ -386,7 +392,7 @@ registry_unwant(struct registry *r, uint32_t edge)
 	while (*link != edge)
 		link = &r->edges[*link].next;
 	*link = e->next;
-	place_of(r, c)->wants--;
+	r->places[c->place].wants--;
 	c->n_edges--;
 	r->edges_count--;
 	e->next = r->free_edge;

@@ -42,7 +42,8 @@ struct edge {
 	/* what the owner has yet to be told (introducer.c) */
 	uint64_t due_ms;
 	uint32_t queue_prev, queue_next;
-	uint32_t version; /* of what is pending; part of the push's id */
+	uint32_t version; /* of what is pending; part of the push's id, so it
+			   * goes on rising when the edge is used again */
 	uint8_t pending;  /* enum introducer_push bits */
 	uint8_t tries;
 	bool queued;
@@ -56,6 +57,7 @@ struct member {
 	uint8_t key[KEY_LEN];
 	struct session session;
 	struct path path;
+	uint32_t place; /* whose share it takes: the latest that it proved */
 	uint64_t timestamp_ns;	    /* of its HELLO */
 	uint64_t since_ms, seen_ms; /* session, latest packet */
 	uint64_t stale_ms;	    /* when stale edges go; 0: there are none */
@@ -114,7 +116,11 @@ uint32_t registry_add(struct registry *r, const uint8_t key[KEY_LEN],
 /* The client must have no edges any more. */
 void registry_remove(struct registry *r, uint32_t client);
 void registry_seen(struct registry *r, uint32_t client, uint64_t now_ms);
+/* It says that it is at another address, and still takes its share of the old
+ * one: else many could be registered from one, each moved out of the way. */
 void registry_move(struct registry *r, uint32_t client, const struct path *p);
+/* It has proven its address, and takes a share of that, if there is room. */
+void registry_proven(struct registry *r, uint32_t client);
 
 /* A new edge, not linked to a peer's. REGISTRY_NONE when the client's limit,
  * its address's share or the pool is used up. */

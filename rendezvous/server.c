@@ -225,7 +225,15 @@ hello(struct server *s, const struct path *from, const struct stun_msg *m)
 
 	if (e != NULL) {
 		s->stats.hello_repeated++;
-		transmit(s, from, e->answer, e->answer_len);
+		if (e->repeats++ < PENDING_REPEATS)
+			transmit(s, from, e->answer, e->answer_len);
+		else
+			e->repeats = PENDING_REPEATS;
+		return;
+	}
+	/* even a challenge is longer than the shortest request */
+	if (!wire_hello_likely(m)) {
+		s->stats.hello_bad++;
 		return;
 	}
 	if (!hello_admitted(s, from, m))
@@ -416,7 +424,7 @@ session_message(struct server *s, uint32_t client, const struct path *from,
 			/* its transaction id went to this address alone:
 			 * introducer_moved saw to that */
 			if (addr_equal(&from->remote, &c->path.remote))
-				c->proven = true;
+				registry_proven(&s->registry, client);
 		}
 		return;
 	}

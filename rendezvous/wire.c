@@ -91,6 +91,15 @@ wire_hello_request(struct noise *n, const uint8_t tid[STUN_TID_LEN],
 	return stun_end(&b, true);
 }
 
+bool
+wire_hello_likely(const struct stun_msg *m)
+{
+	struct stun_attr a;
+
+	return is_ours(m, NATKIT_HELLO, STUN_REQUEST) && m->len >= ANSWER_MAX &&
+	       stun_find(m, NATKIT_NOISE, &a) == 0 && a.len >= NOISE_MSG1_LEN;
+}
+
 int
 wire_hello_read(
     struct noise *n, const struct stun_msg *m, uint64_t *timestamp_ns)
@@ -100,8 +109,7 @@ wire_hello_read(
 	struct cursor c;
 	int len;
 
-	if (!is_ours(m, NATKIT_HELLO, STUN_REQUEST) || m->len < ANSWER_MAX ||
-	    stun_find(m, NATKIT_NOISE, &a) != 0)
+	if (!wire_hello_likely(m) || stun_find(m, NATKIT_NOISE, &a) != 0)
 		return -EBADMSG;
 	len = noise_read1(n, a.value, a.len, payload, sizeof(payload));
 	if (len < 0)

@@ -5,6 +5,7 @@
 #ifndef NATKIT_WIRE_H
 #define NATKIT_WIRE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,6 +42,9 @@ struct session {
 int wire_hello_request(struct noise *n, const uint8_t tid[STUN_TID_LEN],
     uint64_t timestamp_ns, const uint8_t *nonce, size_t nonce_len, uint8_t *out,
     size_t cap);
+/* Server: is this a HELLO request by its shape, no shorter than any answer to
+ * it? Costs nothing. */
+bool wire_hello_likely(const struct stun_msg *m);
 /* Server: reads the Noise message of a HELLO request. n is a fresh responder;
  * on success n->rs is the proven client key. Returns 0, -EBADMSG, -EINVAL. */
 int wire_hello_read(

@@ -90,13 +90,31 @@ one_address_has_its_share(void **state)
 	assert_false(registry_has_room(&reg, &port.remote));
 	assert_true(registry_has_room(&reg, &q.remote));
 	assert_int_equal(add(50, 1, 1), REGISTRY_NONE);
-	/* renewing does not count twice, moving and leaving make room */
+	/* renewing does not count twice; leaving makes room, and moving does
+	 * when it is proven */
 	assert_true(add(0, 1, 2) != REGISTRY_NONE);
 	registry_move(&reg, registry_by_key(&reg, key(1)), &q);
+	assert_int_equal(add(50, 1, 1), REGISTRY_NONE);
+	registry_proven(&reg, registry_by_key(&reg, key(1)));
 	assert_true(add(50, 1, 1) != REGISTRY_NONE);
 	assert_int_equal(add(51, 1, 1), REGISTRY_NONE);
 	registry_remove(&reg, registry_by_key(&reg, key(2)));
 	assert_true(add(51, 1, 1) != REGISTRY_NONE);
+}
+
+/* Two addresses hold two shares, however clients go from one to the other. */
+static void
+no_more_by_moving(void **state)
+{
+	uint32_t n = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < 50; i++)
+		if (add(i, 1, i) != REGISTRY_NONE) {
+			n++;
+			add(i, 2, i);
+		}
+	assert_int_equal(n, 20);
 }
 
 static void
@@ -224,7 +242,12 @@ churn(void **state)
 			registry_remove(&reg, c);
 			in[n] = false;
 		} else if (in[n]) {
+			struct path p = at(randombytes_uniform(40));
+
 			registry_want(&reg, c, key(round));
+			registry_move(&reg, c, &p);
+			if (round % 2 == 0)
+				registry_proven(&reg, c);
 		} else {
 			in[n] = add(n, n / 9, round) != REGISTRY_NONE;
 		}
@@ -267,6 +290,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(full),
 	    TEST(one_address_has_its_share),
+	    TEST(no_more_by_moving),
 	    TEST(found_by_id_and_key),
 	    TEST(oldest_first),
 	    TEST(wants_of_one_client),

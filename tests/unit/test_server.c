@@ -488,6 +488,97 @@ challenged(void **state)
 	assert_int_equal(srv.stats.hello_limited, 4);
 }
 
+/* Nobody is sent more than came, not even a challenge. */
+static void
+short_hello_is_no_lever(void **state)
+{
+	uint8_t tid[STUN_TID_LEN] = {1};
+	struct stun_buf b;
+	int len;
+
+	(void)state;
+	server_free(&srv);
+	assert_int_equal(start(20, 0, 1), 0);
+	stun_begin(&b, buf, sizeof(buf), NATKIT_HELLO, STUN_REQUEST, tid);
+	len = stun_end(&b, true);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(in(1, buf, len), 0);
+	/* nor does it spend what HELLOs from there may */
+	assert_int_equal(srv.stats.hello_challenged, 0);
+	joined(1);
+}
+
+/* A HELLO under a forged address, again and again: its owner is told no
+ * oftener than a client would ask. */
+static void
+repeated_hello_is_no_flood(void **state)
+{
+	uint8_t hello[STUN_MAX];
+	int answered = 0, len;
+	struct rv c;
+
+	(void)state;
+	rv_init(&c);
+	len = rv_hello(&c, self.public, NULL, 0, hello);
+	for (int i = 0; i < 1000; i++)
+		answered += in(1, hello, len);
+	assert_in_range(answered, 7, 10);
+}
+
+/* Naming another address neither makes room at the own one nor takes the
+ * other's share. */
+static void
+roaming_does_not_move_the_share(void **state)
+{
+	struct rv c[16], more;
+
+	(void)state;
+	for (int i = 0; i < 16; i++)
+		c[i] = joined(1);
+	for (int i = 0; i < 16; i++)
+		assert_true(in(9, buf, rv_request(&c[i], 0, NULL, 0, buf)) > 0);
+	assert_int_equal(there(&c[0])->path.remote.ip[3], 9);
+	joined(9);
+	rv_init(&more);
+	assert_int_equal(join(&more, 1), WIRE_FULL);
+}
+
+/* Having proven one address, a client that names another knows no transaction
+ * id of what goes there, even if it wants the same peer anew. */
+static void
+old_push_proves_no_new_address(void **state)
+{
+	struct rv c = joined(1), peer = joined(2);
+	uint8_t tid[64][STUN_TID_LEN];
+	struct stun_msg m;
+	int n = 0;
+
+	(void)state;
+	in(2, buf, rv_want(&peer, c.public, 1, buf));
+	for (int i = 0; i < 8; i++) {
+		now += 1000;
+		in(1, buf, rv_want(&c, peer.public, (uint8_t)i, buf));
+		for (int k = 0; k < n_out; k++)
+			if (out[k].to.remote.ip[3] == 1 &&
+			    rv_open(&c, &m, out[k].data, out[k].len, plain) >=
+				0 &&
+			    m.class == STUN_REQUEST)
+				memcpy(tid[n++], m.tid, STUN_TID_LEN);
+		if (i % 2 == 1)
+			in(1, buf,
+			    rv_request(
+				&c, NATKIT_UNWANT, peer.public, KEY_LEN, buf));
+	}
+	assert_true(n >= 8);
+	in(99, buf, rv_request(&c, 0, NULL, 0, buf));
+	assert_false(there(&c)->proven);
+	now += 1000;
+	in(99, buf, rv_want(&c, peer.public, 50, buf));
+	for (int i = 0; i < n; i++)
+		in(99, buf, rv_ack(&c, tid[i], buf));
+	assert_false(there(&c)->proven);
+}
+
 static void
 table_full(void **state)
 {
@@ -737,6 +828,10 @@ main(void)
 	    TEST(no_flood_by_roaming),
 	    TEST(moved_client_proves_itself),
 	    TEST(challenged),
+	    TEST(short_hello_is_no_lever),
+	    TEST(repeated_hello_is_no_flood),
+	    TEST(roaming_does_not_move_the_share),
+	    TEST(old_push_proves_no_new_address),
 	    TEST(table_full),
 	    TEST(forbidden),
 	    TEST(no_oracle),
