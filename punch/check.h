@@ -40,7 +40,8 @@ bool check_user_valid(const char *user);
 bool check_password_valid(const char *password);
 
 /* Both return the length or -ENOBUFS. tie_breaker fills the role attribute
- * (RFC 8445 section 16.1); roles follow from the keys, so nobody reads it. */
+ * (RFC 8445 section 16.1); roles follow from the keys, so nobody reads it, but
+ * a check that claims the receiver's role is none of the peer's. */
 int check_request(const struct check_credentials *c, const struct check *check,
     uint64_t tie_breaker, const uint8_t tid[STUN_TID_LEN], uint8_t *out,
     size_t cap);

@@ -87,6 +87,10 @@ receive_request(struct checklist *x, const struct stun_msg *m,
 
 	if (rc != 0)
 		return rc;
+	/* Ours, come back: a peer may name our credentials as its own, and our
+	 * addresses as candidates. The roles follow from the keys. */
+	if (check.controlling == x->controlling)
+		return -EACCES;
 	if (!addr_is_sendable(from) || (x->gone && !x->consent.active))
 		return 0;
 	/* Receipt proves that the peer's hole is open: try again now. */

@@ -113,7 +113,9 @@ receive(struct run *r, const uint8_t *data, int len, unsigned n)
 static void
 peer_checks(struct run *r, unsigned n, bool nominate, bool forge)
 {
-	struct check check = {.priority = n * 1000, .nominate = nominate};
+	struct check check = {.priority = n * 1000,
+	    .nominate = nominate,
+	    .controlling = !r->x.controlling};
 	struct check_credentials c = them;
 	uint8_t data[CHECK_MAX], tid[STUN_TID_LEN];
 	int len;

@@ -30,6 +30,7 @@ static uint64_t sent_at[SENT];
 static unsigned n_sent, n_reports;
 static struct report last;
 static struct addr local;
+static bool yes = true, no = false;
 
 static struct addr
 address(const char *text)
@@ -167,7 +168,9 @@ answer(const char *to)
 static int
 check_from(const char *from, bool nominate, const struct check_credentials *c)
 {
-	const struct check check = {.priority = 55, .nominate = nominate};
+	const struct check check = {.priority = 55,
+	    .nominate = nominate,
+	    .controlling = !x.controlling};
 	uint8_t data[CHECK_MAX], tid[STUN_TID_LEN];
 	struct addr a = address(from);
 	struct stun_msg m;
@@ -314,6 +317,38 @@ nominated_unanswered(void **state)
 }
 
 /* The peer can't nominate when we control. */
+/* A peer that names our own credentials as its own, and our own address as its
+ * candidate: what we send comes back to us, and must not prove a path. */
+static void
+mirror(void **state)
+{
+	const struct introduction i = {.generation = 1,
+	    .count = 1,
+	    .controlling = *(bool *)*state,
+	    .credentials = {"userAAAA", "aaaaaaaaaaaaaaaaaaaaaaaa", "userAAAA",
+		"aaaaaaaaaaaaaaaaaaaaaaaa"}};
+	struct addr self = address("127.0.0.1:51820");
+	unsigned seen = 0;
+
+	start(false);
+	remote(CANDIDATE_HOST, "127.0.0.1:51820", 200);
+	assert_int_equal(checklist_introduce(&x, &i, now), 0);
+	drain();
+	step();
+	for (uint64_t end = now + 20 * SECOND; now < end;) {
+		for (; seen < n_sent; seen++) {
+			struct stun_msg m;
+
+			assert_int_equal(
+			    stun_parse(&m, sent[seen].data, sent[seen].len), 0);
+			checklist_receive(&x, &m, &self, &self, now);
+			drain();
+		}
+		run_until(now + 50 * MS);
+	}
+	assert_int_equal(x.state, PATH_FAILED);
+}
+
 static void
 usurper(void **state)
 {
@@ -617,6 +652,8 @@ main(void)
 	    cmocka_unit_test(before_introduction),
 	    cmocka_unit_test(not_heard),
 	    cmocka_unit_test(nominated_unanswered),
+	    cmocka_unit_test_prestate(mirror, &yes),
+	    cmocka_unit_test_prestate(mirror, &no),
 	    cmocka_unit_test(usurper),
 	    cmocka_unit_test(host_before_srflx),
 	    cmocka_unit_test(srflx_after_grace),
