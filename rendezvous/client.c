@@ -203,16 +203,18 @@ heard(struct client *c, const struct moment *now)
 
 /* Input */
 
-static void
+/* Returns whether it was asked for. */
+static bool
 answered(struct client *c, const uint8_t *tid, const struct moment *now)
 {
 	struct request *r = ledger_by_tid(&c->ledger, tid);
 
 	if (r == NULL)
-		return;
+		return false;
 	if (r->t.sent == 1) /* else nobody knows what it answers */
 		measured(c, now->us - r->sent_us);
 	ledger_settle(&c->ledger, r, ITEM_DONE);
+	return true;
 }
 
 static bool
@@ -220,6 +222,7 @@ session_input(struct client *c, const struct addr *from,
     const struct stun_msg *m, const struct moment *now)
 {
 	int len = -EBADMSG;
+	bool news = true;
 
 	if (c->pending && addr_equal(from, &c->next_addr))
 		len = wire_open(&c->next, m, c->plain, sizeof(c->plain));
@@ -230,13 +233,13 @@ session_input(struct client *c, const struct addr *from,
 	if (len < 0)
 		return false;
 	if (m->class == STUN_SUCCESS)
-		answered(c, m->tid, now);
+		news = answered(c, m->tid, now);
 	heard(c, now);
 	if (m->class == STUN_REQUEST) {
 		c->ack = true;
 		memcpy(c->ack_tid, m->tid, STUN_TID_LEN);
 	}
-	cursor_init(&c->learned, c->plain, (size_t)len);
+	cursor_init(&c->learned, c->plain, news ? (size_t)len : 0);
 	c->learned_class = m->class;
 	return true;
 }
@@ -524,14 +527,31 @@ say_request(struct client *c, const struct moment *now, struct client_event *ev)
 	return false;
 }
 
+/* A server that gives another address with each answer would have us print
+ * without end: the next keepalive, early, tells what it was in the end. */
+static void
+take_mapped(struct client *c, const struct news *n, const struct moment *now)
+{
+	uint64_t at_ms = c->mapped_ms + CLIENT_MAPPED_MS;
+
+	if (addr_equal(&n->mapped, &c->mapped))
+		return;
+	if (now->ms < at_ms) {
+		if (at_ms < c->keepalive_at_ms)
+			c->keepalive_at_ms = at_ms;
+		return;
+	}
+	c->mapped_ms = now->ms;
+	c->mapped = n->mapped;
+	c->tell_up = true;
+}
+
 /* What of the news concerns only us. Returns whether there is more to it. */
 static bool
 take_news(struct client *c, struct news *n, const struct moment *now)
 {
-	if (n->what == NEWS_MAPPED && !addr_equal(&n->mapped, &c->mapped)) {
-		c->mapped = n->mapped;
-		c->tell_up = true;
-	}
+	if (n->what == NEWS_MAPPED)
+		take_mapped(c, n, now);
 	if (n->what == NEWS_NONE || n->what == NEWS_MAPPED)
 		return false;
 	n->peer = ledger_find(&c->ledger, n->key);
@@ -543,7 +563,8 @@ take_news(struct client *c, struct news *n, const struct moment *now)
 		n->age_ms = age_ms < UINT16_MAX ? (uint16_t)age_ms : UINT16_MAX;
 	}
 	if (n->what == NEWS_FULL) {
-		ledger_refuse(&c->ledger, n->peer);
+		if (!ledger_refuse(&c->ledger, n->peer))
+			return false;
 		c->full_at_ms = now->ms + CLIENT_REFUSED_MS;
 	}
 	return true;

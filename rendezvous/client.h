@@ -16,7 +16,8 @@
 #define CLIENT_SUSPECT_MS 3000 /* unanswered: say HELLO in parallel */
 #define CLIENT_DOWN_MS 8000    /* unanswered: the session is down */
 #define CLIENT_CONFIRM_MS 4000 /* to prove a new session */
-#define CLIENT_HINT_MS 2000 /* an unknown-session hint is obeyed this often */
+#define CLIENT_HINT_MS 2000   /* an unknown-session hint is obeyed this often */
+#define CLIENT_MAPPED_MS 1000 /* a new own address is told this often */
 #define CLIENT_REFUSED_MS 30000 /* after 403 or 508 */
 #define CLIENT_REKEY_MS (60 * 60 * 1000)
 
@@ -55,6 +56,7 @@ struct client {
 	struct addr addr, next_addr; /* of the server, for each */
 	struct wire_welcome welcome; /* that next came with */
 	struct addr mapped;
+	uint64_t mapped_ms; /* when it changed under this session */
 	uint32_t keepalive_ms;
 	/* when what is next; UINT64_MAX: never */
 	uint64_t keepalive_at_ms, rekey_at_ms, full_at_ms, confirm_end_ms;

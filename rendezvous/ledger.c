@@ -165,10 +165,13 @@ ledger_renew(struct ledger *l)
 	}
 }
 
-void
+bool
 ledger_refuse(struct ledger *l, int peer)
 {
+	bool known = l->peer[peer].want == ITEM_REFUSED;
+
 	l->peer[peer].want = ITEM_REFUSED;
+	return !known;
 }
 
 void

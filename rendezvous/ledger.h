@@ -57,8 +57,9 @@ bool ledger_waits(const struct ledger *l);
  * it did not tell are due. The server answers them with PEER, and whoever
  * hears that says READY again, if that is still so. */
 void ledger_renew(struct ledger *l);
-/* The server had no room for this want; later it is due again. */
-void ledger_refuse(struct ledger *l, int peer);
+/* The server had no room for this want; later it is due again. Returns false
+ * when that was known. */
+bool ledger_refuse(struct ledger *l, int peer);
 void ledger_unrefuse(struct ledger *l);
 
 #endif

@@ -840,6 +840,66 @@ forged_and_replayed_messages_do_nothing(void **state)
 	assert_int_equal(node[0].downs, 0);
 }
 
+/* An answer of a server that has the keys and makes things up. */
+static void
+lie(const uint8_t tid[STUN_TID_LEN], unsigned n)
+{
+	struct moment now = moment();
+	struct addr mapped = {.family = ADDR_V4, .ip = {1, 2}, .port = 1};
+	uint8_t data[STUN_MAX], plain[WIRE_PLAIN_MAX], *p;
+	struct stun_buf b;
+	uint32_t i;
+	int len;
+
+	i = registry_by_key(&host[0].server.registry, node[0].pub);
+	mapped.port += (uint16_t)n;
+	stun_begin_list(&b, plain, sizeof(plain));
+	wire_put_addr(&b, NATKIT_MAPPED, &mapped);
+	for (int k = 0; k < 20; k++) {
+		p = stun_put_space(&b, NATKIT_STATUS, 2 + KEY_LEN);
+		put_u16(p, WIRE_FULL);
+		memcpy(p + 2, node[0].c.ledger.peer[0].key, KEY_LEN);
+	}
+	len =
+	    wire_seal(&host[0].server.registry.clients[i].session, STUN_SUCCESS,
+		tid, plain, (size_t)stun_end(&b, false), data, sizeof(data));
+	client_input(&node[0].c, &host[0].addr[0], data, (size_t)len, &now);
+	drain(&node[0]);
+}
+
+/* What a server may make us print or say is little, whatever it answers, to
+ * requests of ours or to none. */
+static void
+a_server_that_lies_is_heard_seldom(void **state)
+{
+	uint8_t key[KEY_LEN] = {9}, tag[WIRE_TAG_LEN] = {0};
+	uint8_t tid[STUN_TID_LEN];
+	unsigned sent;
+
+	(void)state;
+	start_one();
+	client_want(&node[0].c, 0, key, tag);
+	run(1000);
+	sent = node[0].sent;
+	for (unsigned n = 0; n < 300; n++) {
+		stun_new_tid(tid);
+		lie(tid, n);
+		run(10);
+	}
+	assert_int_equal(node[0].ups, 1);
+	assert_int_equal(node[0].n_news, 0);
+	host[0].next_ms = UINT64_MAX;
+	for (unsigned n = 0; n < 300; n++) {
+		client_ready(&node[0].c, 0, n + 1, 1);
+		drain(&node[0]);
+		lie(node[0].c.ledger.request[0].t.tid, n);
+		run(10);
+	}
+	assert_true(node[0].ups < 15);
+	assert_int_equal(node[0].n_news, 1);
+	assert_true(node[0].sent - sent < 300 + 15);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int
@@ -867,6 +927,7 @@ main(void)
 	    TEST(wants_that_do_not_fit_are_reported),
 	    TEST(many_wants_survive_a_restart),
 	    TEST(forged_and_replayed_messages_do_nothing),
+	    TEST(a_server_that_lies_is_heard_seldom),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
