@@ -101,12 +101,12 @@ introduction_gone(struct introduction *i, int server)
 {
 	i->via[server].there = false;
 	i->via[server].mine = i->via[server].theirs = 0;
-	if (any_usable(i) || !i->told)
+	if (any_usable(i) || (!i->told && !i->tell_done))
 		return;
 	i->met = false; /* what it offers next is news again */
+	i->tell_gone |= i->told;
 	i->told = false;
 	i->tell_done = i->tell_go = false;
-	i->tell_gone = true;
 	i->went_mine = i->went_theirs = 0;
 }
 
@@ -230,6 +230,45 @@ make_payload(struct introduction *i, const uint8_t to[WIRE_TAG_LEN],
 	return len > 0;
 }
 
+/* Of what is due, and paid for until then: when it may be done. */
+static uint64_t
+paced(uint64_t due_ms, uint64_t paid_ms)
+{
+	const uint64_t ahead = INTRODUCTION_BURST * INTRODUCTION_PACE_MS;
+	uint64_t next_ms = paid_ms + INTRODUCTION_PACE_MS;
+
+	return next_ms > ahead && next_ms - ahead > due_ms ? next_ms - ahead
+							   : due_ms;
+}
+
+static void
+pay(uint64_t *paid_ms, const struct moment *now)
+{
+	if (*paid_ms < now->ms)
+		*paid_ms = now->ms;
+	*paid_ms += INTRODUCTION_PACE_MS;
+}
+
+/* When the next round of offers begins. */
+static uint64_t
+round_at(const struct introduction *i)
+{
+	uint64_t due = UINT64_MAX;
+
+	if (needs_offer(i))
+		due = i->resend_ms;
+	if (i->answer && i->mine != 0 && any_usable(i))
+		due = 0;
+	return paced(due, i->rounds_ms);
+}
+
+/* When the peer's candidates are to be told. */
+static uint64_t
+done_at(const struct introduction *i)
+{
+	return paced(i->tell_done ? 0 : UINT64_MAX, i->told_ms);
+}
+
 static void
 begin_round(struct introduction *i, const struct moment *now)
 {
@@ -243,6 +282,7 @@ begin_round(struct introduction *i, const struct moment *now)
 			i->round_told |= 1u << s;
 	}
 	i->answer = false;
+	pay(&i->rounds_ms, now);
 	i->resend_ms = now->ms + i->interval_ms;
 	i->interval_ms *= 2;
 	if (i->interval_ms > INTRODUCTION_RESEND_MAX_MS)
@@ -253,8 +293,7 @@ static bool
 say_offer(struct introduction *i, const struct moment *now,
     struct introduction_event *ev)
 {
-	if ((i->answer && i->mine != 0 && any_usable(i)) ||
-	    (needs_offer(i) && now->ms >= i->resend_ms))
+	if (now->ms >= round_at(i))
 		begin_round(i, now);
 	for (int s = 0; s < INTRODUCTION_SERVERS; s++) {
 		unsigned bit = 1u << s;
@@ -281,7 +320,7 @@ say_offer(struct introduction *i, const struct moment *now,
 static bool
 say_ready(struct introduction *i, struct introduction_event *ev)
 {
-	if (!peer_holds_ours(i))
+	if (!peer_holds_ours(i) || i->tell_done)
 		return false;
 	for (int s = 0; s < INTRODUCTION_SERVERS; s++) {
 		struct introduction_via *v = &i->via[s];
@@ -301,13 +340,17 @@ say_ready(struct introduction *i, struct introduction_event *ev)
 }
 
 static bool
-say_learned(struct introduction *i, struct introduction_event *ev)
+say_learned(struct introduction *i, const struct moment *now,
+    struct introduction_event *ev)
 {
 	ev->theirs = i->theirs.generation;
 	if (i->tell_gone) {
 		i->tell_gone = false;
 		ev->what = INTRODUCTION_GONE;
 	} else if (i->tell_done) {
+		if (now->ms < done_at(i))
+			return false;
+		pay(&i->told_ms, now);
 		i->tell_done = false;
 		i->told = true;
 		ev->what = INTRODUCTION_DONE;
@@ -326,7 +369,8 @@ introduction_step(struct introduction *i, const struct moment *now,
     struct introduction_event *ev)
 {
 	ev->what = INTRODUCTION_WAIT;
-	if (say_learned(i, ev) || say_offer(i, now, ev) || say_ready(i, ev))
+	if (say_learned(i, now, ev) || say_offer(i, now, ev) ||
+	    say_ready(i, ev))
 		return;
-	ev->at_ms = needs_offer(i) ? i->resend_ms : UINT64_MAX;
+	ev->at_ms = round_at(i) < done_at(i) ? round_at(i) : done_at(i);
 }

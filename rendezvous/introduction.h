@@ -17,6 +17,11 @@
 #define INTRODUCTION_SERVERS 8
 #define INTRODUCTION_RESEND_MIN_MS 200
 #define INTRODUCTION_RESEND_MAX_MS 5000
+/* Whatever a server or the peer says, offers go out, and the peer's are told,
+ * no oftener than this, once so many did: else one server, or a peer, could
+ * make us flood the others, and who reads our records. */
+#define INTRODUCTION_PACE_MS 1000
+#define INTRODUCTION_BURST 16
 #define INTRODUCTION_PAYLOAD_MAX (OFFER_MAX + SEAL_OVERHEAD)
 
 enum introduction_what {
@@ -65,6 +70,8 @@ struct introduction {
 	uint64_t said_ns;    /* the latest time stamp of ours */
 	uint64_t resend_ms;
 	uint32_t interval_ms;
+	/* when all of the rounds begun, and all that was told, is paid for */
+	uint64_t rounds_ms, told_ms;
 	bool answer; /* an offer is due, whatever the peer holds */
 	/* servers that this round of offers has still to go through, with the
 	 * tag that the server told, or with the one that the peer proved */

@@ -15,7 +15,7 @@
 #include "introduction.h"
 
 #define FLIGHTS 512
-#define PAIRS 16
+#define PAIRS 64
 #define SERVERS 2
 
 struct flight {
@@ -34,7 +34,7 @@ struct side {
 	/* what each server was told by READY */
 	uint32_t mine[SERVERS], theirs[SERVERS];
 	/* what it printed */
-	unsigned introduced, gone;
+	unsigned introduced, gone, readies;
 	uint32_t remote_generation;
 	unsigned gos;
 	uint32_t go_mine[PAIRS], go_theirs[PAIRS];
@@ -48,6 +48,7 @@ struct world {
 	unsigned loss, twice; /* percent */
 	uint64_t delay_ms;    /* at most */
 	unsigned sent;
+	unsigned through[SERVERS]; /* of them */
 	int servers;
 	struct flight last[2]; /* the latest payload to each side */
 };
@@ -75,6 +76,7 @@ carry(int to, const struct introduction_event *ev)
 	struct flight f = {.used = true, .to = to, .server = ev->server};
 
 	w.sent++;
+	w.through[ev->server]++;
 	f.len = ev->len;
 	memcpy(f.payload, ev->payload, ev->len);
 	w.last[to] = f;
@@ -136,6 +138,7 @@ drain(int which)
 			carry(1 - which, &ev);
 			break;
 		case INTRODUCTION_READY:
+			s->readies++;
 			s->mine[ev.server] = ev.mine;
 			s->theirs[ev.server] = ev.theirs;
 			try_go(ev.server);
@@ -402,6 +405,53 @@ a_wrong_tag_from_one_server_stops_nothing(void **state)
 	assert_quiet();
 }
 
+/* Nor does it make us, or the peer, flood the others. */
+static void
+a_lying_server_makes_no_flood(void **state)
+{
+	uint8_t wrong[WIRE_TAG_LEN];
+
+	(void)state;
+	set_up(6, 2);
+	run(1000);
+	assert_agreed();
+	w.through[0] = 0;
+	for (int n = 0; n < 2000; n++) {
+		randombytes_buf(wrong, sizeof(wrong));
+		introduction_peer(&w.side[0].i, 1, wrong);
+		run(5);
+	}
+	assert_in_range(w.through[0], 1, 2 * (16 + 10));
+	w.through[0] = 0;
+	offer(1);
+	run(20000);
+	assert_agreed();
+	assert_quiet();
+}
+
+/* A peer that has new candidates all the time costs little, too. */
+static void
+a_restless_peer_makes_no_flood(void **state)
+{
+	struct side *me = &w.side[0];
+
+	(void)state;
+	set_up(6, 2);
+	run(1000);
+	assert_agreed();
+	me->introduced = me->readies = 0;
+	for (int n = 0; n < 2000; n++) {
+		w.side[1].i.rounds_ms = 0; /* it knows no measure */
+		offer(1);
+		run(5);
+	}
+	assert_in_range(me->introduced, 10, 16 + 10);
+	assert_in_range(me->readies, 1, 2 * (16 + 10));
+	run(20000);
+	assert_agreed();
+	assert_quiet();
+}
+
 static void
 a_replayed_payload_is_refused(void **state)
 {
@@ -599,6 +649,8 @@ main(void)
 	    cmocka_unit_test(one_generation_is_told_once),
 	    cmocka_unit_test(a_restarted_peer_is_met_anew),
 	    cmocka_unit_test(a_wrong_tag_from_one_server_stops_nothing),
+	    cmocka_unit_test(a_lying_server_makes_no_flood),
+	    cmocka_unit_test(a_restless_peer_makes_no_flood),
 	    cmocka_unit_test(a_replayed_payload_is_refused),
 	    cmocka_unit_test(a_reflected_payload_is_refused),
 	    cmocka_unit_test(an_earlier_run_is_refused),
