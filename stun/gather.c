@@ -294,6 +294,18 @@ send_one(struct gather *g, const struct addr *to, const void *data, size_t len)
 	servers_unreachable(&g->servers, to);
 }
 
+/* Nobody can be reached, right after a change: the route comes later than the
+ * address. Candidates without a mapping would send peers to the wrong place,
+ * so the round is given its time. */
+static bool
+coming_up(const struct gather *g)
+{
+	for (size_t i = 0; i < g->servers.n; i++)
+		if (g->servers.list[i].binding.state != BINDING_OPEN)
+			return false;
+	return g->o.follow && g->generation > 0 && g->servers.n > 0;
+}
+
 /* Everything that is due; then the timer for what comes next. */
 static void
 turn(struct gather *g)
@@ -317,9 +329,9 @@ turn(struct gather *g)
 			look_up(g, &g->names[i]);
 		looking = looking || g->names[i].lookup != NULL;
 	}
-	if (g->servers.open &&
-	    (now_ms() >= g->servers.close_ms ||
-		(!looking && servers_over(&g->servers, now_us()))))
+	if (g->servers.open && (now_ms() >= g->servers.close_ms ||
+				   (!looking && !coming_up(g) &&
+				       servers_over(&g->servers, now_us()))))
 		end_round(g);
 	next_ms = servers_next(&g->servers);
 	for (size_t i = 0; i < g->o.servers; i++)

@@ -33,7 +33,7 @@ within() {
 }
 
 has() { # NAME PATTERN: a record in the output of a nat-wg
-	grep -qE "$2" "$NET_DIR/$1.out"
+	grep -qsE "$2" "$NET_DIR/$1.out"
 }
 
 connected() {
