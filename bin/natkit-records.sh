@@ -135,7 +135,14 @@ child_last() {
 	for c_pid in $c_live; do
 		kill "$c_pid" 2>/dev/null || :
 	done
+	children_after
 	rm -rf "$dir"
+}
+
+# What a script still has to do when its children have been ended, however it
+# ended itself.
+children_after() {
+	:
 }
 
 # child NAME IN OUT prog args: starts it, with standard input and output from
@@ -190,6 +197,7 @@ children_end() {
 	# shellcheck disable=SC2086
 	[ -z "$children_first" ] || children_stop $children_first
 	children_stop
+	children_after
 	rm -rf "$dir"
 	echo end >&9 || :
 	exit "$c_exit"

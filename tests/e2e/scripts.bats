@@ -176,3 +176,60 @@ environment_of() {
 	grep -q "^TMPDIR=" "$BATS_TEST_TMPDIR/env"
 	! grep -F "$key" "$BATS_TEST_TMPDIR/env" || false
 }
+
+# unproven SIGNAL [lost]: a path that WireGuard has not used yet (or that is
+# lost, and parked) when nat-wg ends by that signal. Runs in namespaces.
+unproven() {
+	local peer self dir=''
+	within() {
+		for _ in $(seq 200); do
+			[ "$("$@" 2>/dev/null)" != "$want" ] || return 0
+			sleep 0.05
+		done
+		echo "$*: $("$@"), not $want"
+		exit 1
+	}
+	endpoint() { wg show wg0 endpoints | cut -f 2; }
+	hook() {
+		NATKIT_WG_DIR=$dir NATKIT_WG_SELF=$self NATKIT_KEY=$peer \
+		    NATKIT_STATE=$1 NATKIT_ENDPOINT=127.0.0.1:7002 \
+		    NATKIT_METHOD=host "$bin/nat-wg-apply" wg0 >/dev/null
+	}
+	mount -t tmpfs none /run
+	ip link set lo up
+	LOG_LEVEL=silent wireguard-go wg0
+	peer=$(wg genkey | wg pubkey)
+	wg genkey >"$BATS_TEST_TMPDIR/private"
+	self=$(wg pubkey <"$BATS_TEST_TMPDIR/private")
+	wg set wg0 private-key "$BATS_TEST_TMPDIR/private" listen-port 7000 \
+	    peer "$peer" endpoint 127.0.0.1:7001 allowed-ips 10.9.0.2/32
+	ip link set wg0 up
+	"$bin/nat-wg" -q -S "$key@127.0.0.1:9" wg0 >/dev/null 3>&- &
+	for _ in $(seq 200); do
+		dir=$(ls -d "$TMPDIR"/nat-wg.* 2>/dev/null) || dir=''
+		[ -z "$dir" ] || [ ! -p "$dir/life" ] || break
+		sleep 0.05
+	done
+	hook direct
+	want=127.0.0.1:7002 within endpoint
+	if [ -n "${2:-}" ]; then
+		hook lost
+		want=127.0.0.1:9 within endpoint
+	fi
+	kill "-$1" %+
+	want='' within ls -A "$TMPDIR"
+	want=127.0.0.1:7001 within endpoint
+	want=off within eval 'wg show wg0 persistent-keepalive | cut -f 2'
+}
+
+@test "nat-wg: an endpoint that is not proven does not outlive it" {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	unshare -mnp true 2>/dev/null || skip "no namespaces here"
+	export -f unproven
+	export bin key BATS_TEST_TMPDIR
+	for how in TERM KILL 'TERM lost' 'KILL lost'; do
+		echo "$how"
+		unshare -mnp --fork --kill-child --mount-proc \
+		    bash -euc "unproven $how"
+	done
+}
