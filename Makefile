@@ -136,7 +136,7 @@ lab: tests
 # What takes longer than a coffee.
 soak: tests
 	@echo '== soak'
-	@$(TEST_ENV) NATKIT_SOAK=1 prove -v -e 'bats --tap' \
+	@$(TEST_ENV) prove -v -e 'bats --tap' \
 		$(sort $(wildcard tests/soak/*.bats))
 
 # Unit and end-to-end tests again, under AddressSanitizer and UBSan.

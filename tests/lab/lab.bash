@@ -3,7 +3,7 @@
 #
 # What the lab tests share. A .bats file calls lab_start with the names of
 # scenarios (functions of scenarios.bash); each runs in a lab of its own,
-# LAB_JOBS at once, and lab_result in a test shows how one ended.
+# LAB_JOBS at once, for LAB_TIMEOUT seconds at most, and lab_result in a test shows how one ended.
 
 lab_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=lab/net.sh
@@ -17,7 +17,7 @@ lab_start() {
 	# shellcheck disable=SC2016
 	printf '%s\n' "$@" |
 		xargs -P "${LAB_JOBS:-3}" -I '{}' bash -c '
-			timeout -k 1 120 $4 bash "$1/scenarios.bash" "$2" \
+			timeout -k 1 ${LAB_TIMEOUT:-120} $4 bash "$1/scenarios.bash" "$2" \
 			    >"$3/$2.log" 2>&1 </dev/null
 			echo "$?" >"$3/$2.code"' \
 			- "$lab_here" '{}' "$BATS_FILE_TMPDIR" \

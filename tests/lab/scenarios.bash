@@ -677,4 +677,67 @@ scenario_forgeries() {
 	grep -q ' 0% packet loss' "$NET_DIR/ping.log" || fail "packets were lost"
 }
 
+# The soak (make soak): 100 runs as in scenario_twenty.
+scenario_soak_runs() {
+	net_begin
+	local i spent all='' failed=0
+	for i in $(seq 1 100); do
+		spent=$($NET_UNSHARE bash "$0" one_run $((i % 20))) ||
+			{ echo "$spent"; failed=$((failed + 1)); continue; }
+		all="$all $spent"
+	done
+	# shellcheck disable=SC2046,SC2086
+	set -- $(printf '%s\n' $all | sort -n)
+	echo "FIGURE 100 runs: connected $#, median ${50} ms, worst ${*: -1} ms"
+	[ "$failed" = 0 ] || fail "$failed of 100 runs failed"
+}
+
+# A quiet tunnel for ten minutes, in which the NATs lose their tables in turn,
+# at moments that wander through the period of the consent checks.
+scenario_soak_tables() {
+	two_sites
+	both_connect
+	settle
+	local i began worst=0 nat
+	for i in $(seq 1 18); do
+		nat=na
+		[ $((i % 2)) = 0 ] || nat=nb
+		sleep "$((29 + i % 5)).$((i * 37 % 100))"
+		on "$nat" conntrack -F 2>/dev/null
+		net_ms
+		began=$net_ms
+		within 15 knows_the_flow "$nat" || fail "loss $i: nobody opened $nat"
+		pings ha 10.9.0.2 || fail "loss $i: no way out"
+		pings hb 10.9.0.1 || fail "loss $i: no way in"
+		net_ms
+		began=$((net_ms - began))
+		[ "$began" -le "$worst" ] || worst=$began
+	done
+	echo "FIGURE 18 losses of a table in 10 minutes: worst $worst ms"
+}
+
+# The rendezvous server is killed every 20 s for five minutes: the path stays,
+# and every time a host that starts again is introduced anew.
+scenario_soak_server() {
+	two_sites
+	both_connect
+	local i pid
+	nsenter --net=/run/netns/hb ping -i 0.2 10.9.0.1 >"$NET_DIR/ping.log" &
+	local ping=$!
+	for i in $(seq 1 15); do
+		pid=$(pids_of pub nat-rendezvousd)
+		kill -9 "$pid"
+		server
+		kill "$pid_wga"
+		wait "$pid_wga" || fail "round $i: nat-wg ended with $?"
+		start_wg ha wga
+		within 40 connected wga || fail "round $i: not introduced again"
+		sleep 20
+	done
+	kill -INT "$ping"
+	wait "$ping" || :
+	grep -q ' 0% packet loss' "$NET_DIR/ping.log" || fail "packets were lost"
+	echo "FIGURE 15 server kills: $(grep -o '[0-9]* received' "$NET_DIR/ping.log"), 0 % lost"
+}
+
 "scenario_$1" "${@:2}"
