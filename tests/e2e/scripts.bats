@@ -150,31 +150,34 @@ alone() {
 	    alone "$BATS_TEST_TMPDIR" "$bin/natkit-records.sh"
 }
 
-# environment_of PROG: of the one that this test has started.
-environment_of() {
-	local file
-	for file in /proc/[0-9]*/environ; do
-		[ "$(cat "${file%environ}comm" 2>/dev/null)" = "$1" ] || continue
-		tr '\0' '\n' <"$file" 2>/dev/null |
-			grep -qxF "TMPDIR=$TMPDIR" || continue
-		tr '\0' '\n' <"$file"
-		return 0
+# child_of_ours PROG: sets child to /proc/PID of the one that this test started.
+child_of_ours() {
+	for child in /proc/[0-9]*; do
+		[ "$(cat "$child/comm" 2>/dev/null)" = "$1" ] || continue
+		! tr '\0' '\n' 2>/dev/null <"$child/environ" |
+			grep -qxF "TMPDIR=$TMPDIR" || return 0
 	done
 	return 1
 }
 
-@test "nat-connect: the key is in no environment, whatever ours has" {
-	secret=mine "$bin/nat-connect" -o -k "$BATS_TEST_TMPDIR/key" \
-	    -S "$key@127.0.0.1:9" 0 "$key" >/dev/null 2>&1 </dev/null 3>&- &
+@test "nat-connect: no stage inherits the key" {
+	secret=mine "$bin/nat-connect" -o -k /dev/fd/5 \
+	    -S "$key@127.0.0.1:9" 0 "$key" >/dev/null 2>&1 </dev/null 3>&- \
+	    5<"$BATS_TEST_TMPDIR/key" &
 	pid=$!
 	for _ in $(seq 200); do
-		! environment_of nat-punch >"$BATS_TEST_TMPDIR/env" || break
+		! child_of_ours nat-punch || break
 		sleep 0.05
 	done
+	tr '\0' '\n' <"$child/environ" >"$BATS_TEST_TMPDIR/env" || true
+	ls -l "$child/fd" >"$BATS_TEST_TMPDIR/fds" || true
 	kill "$pid"
 	wait "$pid" || true
+	cat "$BATS_TEST_TMPDIR/fds"
 	grep -q "^TMPDIR=" "$BATS_TEST_TMPDIR/env"
 	! grep -F "$key" "$BATS_TEST_TMPDIR/env" || false
+	grep -q ' 0 -> ' "$BATS_TEST_TMPDIR/fds"
+	! grep -F "$BATS_TEST_TMPDIR/key" "$BATS_TEST_TMPDIR/fds" || false
 }
 
 # unproven SIGNAL [lost]: a path that WireGuard has not used yet (or that is
