@@ -41,6 +41,19 @@ bucket_take(struct bucket *b, uint32_t rate, uint32_t burst, uint64_t now_ms)
 	return true;
 }
 
+/* A family that no address has, so that it is not taken for its first /64. */
+#define WIDE 0x80
+
+bool
+limit_wide(const struct addr *a, struct addr *out)
+{
+	if (a->family != ADDR_V6)
+		return false;
+	*out = (struct addr){.family = ADDR_V6 | WIDE};
+	memcpy(out->ip, a->ip, 6);
+	return true;
+}
+
 uint64_t
 limit_hash(const struct addr *a, const uint8_t key[LIMIT_KEY_LEN])
 {

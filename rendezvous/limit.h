@@ -33,6 +33,10 @@ void bucket_fill(struct bucket *b, uint32_t burst, uint64_t now_ms);
 bool bucket_take(
     struct bucket *b, uint32_t rate, uint32_t burst, uint64_t now_ms);
 
+/* What stands for one site, which has many such parts: the /48 of an IPv6
+ * address, with a hash of its own. False when there is no such thing. */
+#define LIMIT_WIDE 2 /* a site may do what so many of its networks may */
+bool limit_wide(const struct addr *a, struct addr *out);
 /* The part of an address that stands for one customer, hashed. */
 uint64_t limit_hash(const struct addr *a, const uint8_t key[LIMIT_KEY_LEN]);
 

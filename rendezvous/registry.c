@@ -9,13 +9,14 @@
 
 #define WANTS_PER_CLIENT 4 /* of the pool, on average */
 
-/* An address with clients at it. Two addresses whose 64-bit hashes under a
+/* An address, or a site, with clients at it. Two addresses whose 64-bit hashes under a
  * secret are the same count as one. */
 struct place {
 	uint64_t hash;
 	uint32_t count; /* of clients */
 	uint32_t wants; /* of theirs */
 	uint32_t next;
+	uint32_t wide; /* the place of its site */
 };
 
 /* Zeroed memory that is really there, or NULL. */
@@ -49,8 +50,9 @@ chain_free_lists(struct registry *r)
 		bool last = i + 1 == r->max;
 
 		r->clients[i].id_next = last ? REGISTRY_NONE : i + 1;
-		r->places[i].next = last ? REGISTRY_NONE : i + 1;
 	}
+	for (uint32_t i = 0; i < 2 * r->max; i++)
+		r->places[i].next = i + 1 == 2 * r->max ? REGISTRY_NONE : i + 1;
 	for (uint32_t i = 0; i < r->edges_max; i++)
 		r->edges[i].next =
 		    i + 1 == r->edges_max ? REGISTRY_NONE : i + 1;
@@ -74,7 +76,7 @@ registry_init(struct registry *r, uint32_t max, uint32_t per_address)
 	randombytes_buf(r->secret, sizeof(r->secret));
 	r->clients = table(r, max, sizeof(*r->clients));
 	r->edges = table(r, r->edges_max, sizeof(*r->edges));
-	r->places = table(r, max, sizeof(*r->places));
+	r->places = table(r, (size_t)max * 2, sizeof(*r->places));
 	r->by_id = heads(r);
 	r->by_key = heads(r);
 	r->by_place = heads(r);
@@ -166,46 +168,96 @@ place_link(const struct registry *r, uint64_t hash)
 	return link;
 }
 
-/* Counts a client, and its wants, at an address. There are as many places as
- * clients, so there always is one. */
+/* The place of an address; a new one is to be counted in at once. There are
+ * places for each client's address and for its site, so there always is one. */
+static uint32_t
+place_at(struct registry *r, const struct addr *a)
+{
+	uint64_t hash = limit_hash(a, r->secret);
+	uint32_t *link = place_link(r, hash), wide = REGISTRY_NONE, i = *link;
+	struct addr site;
+
+	if (i != REGISTRY_NONE)
+		return i;
+	if (limit_wide(a, &site))
+		wide = place_at(r, &site);
+	link = place_link(r, hash); /* the site's may stand there now */
+	i = r->free_place;
+	r->free_place = r->places[i].next;
+	r->places[i] =
+	    (struct place){.hash = hash, .next = REGISTRY_NONE, .wide = wide};
+	*link = i;
+	return i;
+}
+
+/* Counts a client, and its wants, at an address and its site. */
 static uint32_t
 place_enter(struct registry *r, const struct addr *a, uint32_t wants)
 {
-	uint64_t hash = limit_hash(a, r->secret);
-	uint32_t *link = place_link(r, hash);
+	uint32_t at = place_at(r, a);
 
-	if (*link == REGISTRY_NONE) {
-		struct place *p = &r->places[r->free_place];
-
-		*link = r->free_place;
-		r->free_place = p->next;
-		*p = (struct place){.hash = hash, .next = REGISTRY_NONE};
+	for (uint32_t i = at; i != REGISTRY_NONE; i = r->places[i].wide) {
+		r->places[i].count++;
+		r->places[i].wants += wants;
 	}
-	r->places[*link].count++;
-	r->places[*link].wants += wants;
-	return *link;
+	return at;
 }
 
 static void
 place_leave(struct registry *r, uint32_t i, uint32_t wants)
 {
-	uint32_t *link = place_link(r, r->places[i].hash);
+	uint32_t wide;
 
-	r->places[i].wants -= wants;
-	if (--r->places[i].count > 0)
-		return;
-	*link = r->places[i].next;
-	r->places[i].next = r->free_place;
-	r->free_place = i;
+	for (; i != REGISTRY_NONE; i = wide) {
+		struct place *p = &r->places[i];
+		uint32_t *link = place_link(r, p->hash);
+
+		wide = p->wide;
+		p->wants -= wants;
+		if (--p->count > 0)
+			continue;
+		*link = p->next;
+		p->next = r->free_place;
+		r->free_place = i;
+	}
+}
+
+/* Is there room for so many more at a place, which may take so many times what
+ * one address may, and at its site? */
+static bool
+place_has_room(const struct registry *r, uint32_t i, uint32_t times,
+    uint32_t clients, uint32_t wants)
+{
+	for (; i != REGISTRY_NONE; i = r->places[i].wide) {
+		const struct place *p = &r->places[i];
+
+		if (p->count + clients > times * r->per_address ||
+		    p->wants + wants > times * r->wants_per_address)
+			return false;
+		times *= LIMIT_WIDE;
+	}
+	return true;
+}
+
+/* The same at an address. */
+static bool
+has_room(const struct registry *r, const struct addr *a, uint32_t clients,
+    uint32_t wants)
+{
+	uint32_t i = *place_link(r, limit_hash(a, r->secret)), times = 1;
+	struct addr site;
+
+	if (i == REGISTRY_NONE && limit_wide(a, &site)) {
+		i = *place_link(r, limit_hash(&site, r->secret));
+		times = LIMIT_WIDE;
+	}
+	return place_has_room(r, i, times, clients, wants);
 }
 
 bool
 registry_has_room(const struct registry *r, const struct addr *from)
 {
-	uint32_t i = *place_link(r, limit_hash(from, r->secret));
-
-	return r->count < r->max &&
-	       (i == REGISTRY_NONE || r->places[i].count < r->per_address);
+	return r->count < r->max && has_room(r, from, 1, 0);
 }
 
 static void
@@ -345,10 +397,7 @@ registry_proven(struct registry *r, uint32_t i)
 	uint32_t at = *place_link(r, limit_hash(&c->path.remote, r->secret));
 
 	c->proven = true;
-	if (at == c->place ||
-	    (at != REGISTRY_NONE &&
-		(r->places[at].count >= r->per_address ||
-		    r->places[at].wants + c->n_edges > r->wants_per_address)))
+	if (at == c->place || !has_room(r, &c->path.remote, 1, c->n_edges))
 		return;
 	/* leave first: the freed place is the one that may be needed */
 	place_leave(r, c->place, c->n_edges);
@@ -359,14 +408,14 @@ uint32_t
 registry_want(struct registry *r, uint32_t client, const uint8_t key[KEY_LEN])
 {
 	struct member *c = &r->clients[client];
-	struct place *at = &r->places[c->place];
 	uint32_t i = r->free_edge, version;
 	struct edge *e;
 
 	if (i == REGISTRY_NONE || c->n_edges == REGISTRY_WANTS ||
-	    at->wants >= r->wants_per_address)
+	    !place_has_room(r, c->place, 1, 0, 1))
 		return REGISTRY_NONE;
-	at->wants++;
+	for (uint32_t p = c->place; p != REGISTRY_NONE; p = r->places[p].wide)
+		r->places[p].wants++;
 	e = &r->edges[i];
 	r->free_edge = e->next;
 	version = e->version;
@@ -392,7 +441,8 @@ registry_unwant(struct registry *r, uint32_t edge)
 	while (*link != edge)
 		link = &r->edges[*link].next;
 	*link = e->next;
-	r->places[c->place].wants--;
+	for (uint32_t p = c->place; p != REGISTRY_NONE; p = r->places[p].wide)
+		r->places[p].wants--;
 	c->n_edges--;
 	r->edges_count--;
 	e->next = r->free_edge;

@@ -84,7 +84,7 @@ struct registry {
 	struct edge *edges;
 	uint32_t edges_max, edges_count, free_edge;
 
-	struct place *places; /* addresses that clients are at, counted */
+	struct place *places; /* addresses and sites of clients, counted */
 	uint32_t *by_place, free_place;
 	uint32_t per_address;
 	uint32_t wants_per_address; /* its share of the pool of edges */
@@ -93,7 +93,8 @@ struct registry {
 	size_t memory;		       /* bytes */
 };
 
-/* per_address: clients that one address (IPv6: one /64) may hold. Returns 0,
+/* per_address: clients that one address (IPv6: one /64) may hold; a /48 may
+ * hold LIMIT_WIDE times as many. Returns 0,
  * or -ENOMEM. All memory is touched, so that it is there when needed. */
 int registry_init(struct registry *r, uint32_t max, uint32_t per_address);
 void registry_free(struct registry *r);

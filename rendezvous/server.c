@@ -41,6 +41,9 @@ init_limits(struct server *s, uint64_t now_ms)
 	if (rc == 0)
 		rc = limit_init(
 		    &s->answers, LIMIT_SLOTS, rate, 2 * rate, secret);
+	if (rc == 0)
+		rc = limit_init(&s->sites, LIMIT_SLOTS, LIMIT_WIDE * rate,
+		    LIMIT_WIDE * 2 * rate, secret);
 	bucket_fill(&s->unproven_all, SERVER_HELLO_ALL, now_ms);
 	return rc;
 }
@@ -87,6 +90,7 @@ server_free(struct server *s)
 	limit_free(&s->unproven);
 	limit_free(&s->proven);
 	limit_free(&s->answers);
+	limit_free(&s->sites);
 	allow_free(&s->allow);
 	sodium_memzero(&s->cookie, sizeof(s->cookie));
 }
@@ -96,7 +100,8 @@ server_memory(const struct server *s)
 {
 	return s->registry.memory + pending_memory() +
 	       limit_memory(&s->unproven) + limit_memory(&s->proven) +
-	       limit_memory(&s->answers) + s->allow.n * KEY_LEN;
+	       limit_memory(&s->answers) + limit_memory(&s->sites) +
+	       s->allow.n * KEY_LEN;
 }
 
 static void
@@ -138,6 +143,17 @@ binding(struct server *s, const struct path *from, const struct stun_msg *m)
 	transmit(s, from, out, stun_end(&b, m->fingerprint));
 }
 
+/* Takes what an address that has proven itself may do. */
+static bool
+take_proven(struct server *s, const struct addr *a)
+{
+	struct addr site;
+
+	return limit_take(&s->proven, a, s->now_ms) &&
+	       (!limit_wide(a, &site) ||
+		   limit_take(&s->sites, &site, s->now_ms));
+}
+
 /* Does this HELLO get its share of the processor? If not, it was answered
  * with a challenge, or with nothing. */
 static bool
@@ -151,7 +167,7 @@ hello_admitted(
 	if (stun_find(m, STUN_NONCE, &a) == 0 &&
 	    cookie_check(
 		&s->cookie, &from->remote, s->now_ms, a.value, a.len)) {
-		if (limit_take(&s->proven, &from->remote, s->now_ms))
+		if (take_proven(s, &from->remote))
 			return true;
 		s->stats.hello_limited++;
 		return false;

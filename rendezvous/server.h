@@ -87,6 +87,7 @@ struct server {
 	struct pending pending;
 	struct cookie cookie;
 	struct limit unproven, proven, answers; /* by address */
+	struct limit sites; /* of the proven: by what limit_wide says */
 	struct bucket unproven_all;
 	struct server_stats stats;
 	server_send_fn *send;

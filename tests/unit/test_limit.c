@@ -95,6 +95,26 @@ ipv6_counts_by_64(void **state)
 	limit_free(&l);
 }
 
+static void
+a_site_has_many_networks(void **state)
+{
+	struct addr a = {.family = ADDR_V6, .ip = {0x20, 1}}, b = a, c = a;
+	struct addr wide_a, wide_b, wide_c, four = v4(1);
+
+	(void)state;
+	b.ip[6] = b.ip[7] = b.ip[15] = 9;
+	c.ip[5] = 1;
+	assert_true(limit_wide(&a, &wide_a));
+	assert_true(limit_wide(&b, &wide_b));
+	assert_true(limit_wide(&c, &wide_c));
+	assert_true(limit_hash(&wide_a, secret) == limit_hash(&wide_b, secret));
+	assert_true(limit_hash(&wide_a, secret) != limit_hash(&wide_c, secret));
+	/* not the first network of the site, and of no greater site */
+	assert_true(limit_hash(&wide_a, secret) != limit_hash(&a, secret));
+	assert_false(limit_wide(&wide_a, &wide_b));
+	assert_false(limit_wide(&four, &wide_b));
+}
+
 /* A flood from more addresses than there are slots: whoever is over the rate
  * stays over it unless pushed out, and memory stays. */
 static void
@@ -136,6 +156,7 @@ main(void)
 	    cmocka_unit_test(bucket_survives_its_clock),
 	    cmocka_unit_test(addresses_are_apart),
 	    cmocka_unit_test(ipv6_counts_by_64),
+	    cmocka_unit_test(a_site_has_many_networks),
 	    cmocka_unit_test(many_addresses),
 	    cmocka_unit_test(the_secret_decides),
 	};

@@ -59,6 +59,17 @@ add(uint32_t n, uint32_t ip, uint64_t now)
 	return registry_add(&reg, key(n), &s, &p, now, now);
 }
 
+/* The client of a key, with its wants */
+static void
+remove_all(uint32_t n)
+{
+	uint32_t c = registry_by_key(&reg, key(n));
+
+	while (reg.clients[c].edges != REGISTRY_NONE)
+		registry_unwant(&reg, reg.clients[c].edges);
+	registry_remove(&reg, c);
+}
+
 static void
 full(void **state)
 {
@@ -115,6 +126,48 @@ no_more_by_moving(void **state)
 			add(i, 2, i);
 		}
 	assert_int_equal(n, 20);
+}
+
+static uint32_t
+add6(uint32_t n, uint32_t net)
+{
+	struct path p = {.remote = {.family = ADDR_V6, .port = 1}};
+	struct session s = {0};
+
+	p.remote.ip[0] = 0x20;
+	p.remote.ip[5] = (uint8_t)(net >> 16); /* of the /48 */
+	p.remote.ip[6] = (uint8_t)(net >> 8);
+	p.remote.ip[7] = (uint8_t)net;
+	randombytes_buf(s.id, sizeof(s.id));
+	return registry_add(&reg, key(n), &s, &p, n, n);
+}
+
+/* Who has a /48 has 65536 networks, and yet no more than two shares. */
+static void
+many_networks_of_one_site(void **state)
+{
+	uint32_t clients = 0, wants = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < 100; i++) {
+		uint32_t c = add6(i, i);
+
+		clients += c != REGISTRY_NONE;
+		for (uint32_t k = 0; c != REGISTRY_NONE && k < 64; k++)
+			wants +=
+			    registry_want(&reg, c, key(k)) != REGISTRY_NONE;
+	}
+	assert_int_equal(clients, 20);
+	assert_int_equal(wants, 2 * 64);
+	/* one of its networks can't take both */
+	for (uint32_t i = 0; i < 20; i++)
+		remove_all(i);
+	clients = 0;
+	for (uint32_t i = 0; i < 100; i++)
+		clients += add6(i, 7) != REGISTRY_NONE;
+	assert_int_equal(clients, 10);
+	assert_true(add6(200, 8) != REGISTRY_NONE);
+	assert_true(add6(201, 1 << 16) != REGISTRY_NONE);
 }
 
 static void
@@ -244,6 +297,12 @@ churn(void **state)
 		} else if (in[n]) {
 			struct path p = at(randombytes_uniform(40));
 
+			if (round % 3 == 0) {
+				p.remote.family = ADDR_V6;
+				p.remote.ip[6] = p.remote.ip[3];
+				p.remote.ip[3] = 0;
+			}
+
 			registry_want(&reg, c, key(round));
 			registry_move(&reg, c, &p);
 			if (round % 2 == 0)
@@ -291,6 +350,7 @@ main(void)
 	    TEST(full),
 	    TEST(one_address_has_its_share),
 	    TEST(no_more_by_moving),
+	    TEST(many_networks_of_one_site),
 	    TEST(found_by_id_and_key),
 	    TEST(oldest_first),
 	    TEST(wants_of_one_client),

@@ -488,6 +488,34 @@ challenged(void **state)
 	assert_int_equal(srv.stats.hello_limited, 4);
 }
 
+/* Each of a site's networks can prove itself; the processor is for others,
+ * too. */
+static void
+a_site_has_a_rate(void **state)
+{
+	uint8_t nonce[COOKIE_LEN];
+	struct path p = at(1);
+	struct rv c;
+
+	(void)state;
+	server_free(&srv);
+	assert_int_equal(start(200, 200, 5), 0);
+	rv_init(&c);
+	p.remote =
+	    (struct addr){.family = ADDR_V6, .ip = {0x20, 1}, .port = 40000};
+	for (int i = 0; i < 100; i++) {
+		int len;
+
+		p.remote.ip[7] = (uint8_t)i;
+		cookie_make(&srv.cookie, &p.remote, now, nonce);
+		len = rv_hello(&c, self.public, nonce, sizeof(nonce), buf);
+		n_out = 0;
+		server_step(&srv, &p, buf, (size_t)len, now);
+	}
+	assert_int_equal(srv.stats.hello_ok, 20);
+	assert_int_equal(srv.stats.hello_limited, 80);
+}
+
 /* Nobody is sent more than came, not even a challenge. */
 static void
 short_hello_is_no_lever(void **state)
@@ -828,6 +856,7 @@ main(void)
 	    TEST(no_flood_by_roaming),
 	    TEST(moved_client_proves_itself),
 	    TEST(challenged),
+	    TEST(a_site_has_a_rate),
 	    TEST(short_hello_is_no_lever),
 	    TEST(repeated_hello_is_no_flood),
 	    TEST(roaming_does_not_move_the_share),
