@@ -236,3 +236,45 @@ unproven() {
 		    bash -euc "unproven $how"
 	done
 }
+
+# WireGuard lists peers in any order. Runs in namespaces.
+any_order() {
+	local ticks='' tick
+	mount -t tmpfs none /run
+	ip link set lo up
+	LOG_LEVEL=silent wireguard-go wg0
+	wg genkey >"$BATS_TEST_TMPDIR/private"
+	for _ in 1 2 3 4 5 6 7 8; do
+		set -- "$@" peer "$(wg genkey | wg pubkey)"
+	done
+	wg set wg0 private-key "$BATS_TEST_TMPDIR/private" listen-port 7000 "$@"
+	ip link set wg0 up
+	"$bin/nat-wg" -S "$key@127.0.0.1:9" wg0 >/dev/null \
+	    2>"$BATS_TEST_TMPDIR/log" 3>&- &
+	for _ in $(seq 400); do
+		for tick in $(pgrep -x sleep -a | sed -n 's/ sleep 2$//p'); do
+			case $ticks in *" $tick "*) ;; *) ticks="$ticks $tick " ;; esac
+		done
+		# shellcheck disable=SC2086
+		set -- $ticks
+		[ $# -lt 5 ] || break
+		sleep 0.05
+	done
+	[ $# -ge 5 ]
+	cat "$BATS_TEST_TMPDIR/log"
+	! grep 'other settings' "$BATS_TEST_TMPDIR/log" || exit 1
+	wg set wg0 peer "$(wg genkey | wg pubkey)"
+	for _ in $(seq 200); do
+		! grep 'other settings' "$BATS_TEST_TMPDIR/log" || exit 0
+		sleep 0.05
+	done
+	exit 1
+}
+
+@test "nat-wg: starts again for another peer, not for another order" {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	unshare -mnp true 2>/dev/null || skip "no namespaces here"
+	export -f any_order
+	export bin key BATS_TEST_TMPDIR
+	unshare -mnp --fork --kill-child --mount-proc bash -euc any_order
+}
