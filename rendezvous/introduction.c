@@ -189,7 +189,8 @@ int
 introduction_go(struct introduction *i, uint32_t mine, uint32_t theirs,
     uint16_t age_ms, uint16_t skew_ms)
 {
-	if (!i->met || mine == 0 || mine != i->mine ||
+	/* both have said READY, or it is of another time: mine is held */
+	if (!peer_holds_ours(i) || mine == 0 || mine != i->mine ||
 	    theirs != i->theirs.generation ||
 	    (mine == i->went_mine && theirs == i->went_theirs))
 		return -ESTALE;

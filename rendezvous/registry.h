@@ -27,6 +27,7 @@ struct path {
 	uint32_t scope;
 	uint8_t socket;
 };
+bool path_equal(const struct path *a, const struct path *b);
 
 /* A client's want of one peer, and what goes on between the two. */
 struct edge {

@@ -7,6 +7,8 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "reflect.h"
+
 #define LIMIT_SLOTS 16384 /* addresses whose rates are kept */
 #define CREDIT_FACTOR 3	  /* of what came, as in RFC 9000 section 8.1 */
 #define CREDIT_MAX 65535  /* bytes */
@@ -113,34 +115,17 @@ transmit(struct server *s, const struct path *to, const uint8_t *data, int len)
 	s->send(s->arg, to, data, (size_t)len);
 }
 
-/* RFC 8489 section 6.3.1: the mapped address, or 420 for an attribute that
- * must be understood and is not. */
 static void
 binding(struct server *s, const struct path *from, const struct stun_msg *m)
 {
-	static const uint16_t known[] = {STUN_USERNAME, STUN_MESSAGE_INTEGRITY,
-	    STUN_MESSAGE_INTEGRITY_SHA256, STUN_REALM, STUN_NONCE,
-	    STUN_PRIORITY, STUN_USE_CANDIDATE};
-	uint16_t unknown =
-	    stun_unknown(m, known, sizeof(known) / sizeof(known[0]));
-	uint8_t out[STUN_MAX], be[2];
-	struct stun_buf b;
+	uint8_t out[STUN_MAX];
 
 	if (!limit_take(&s->answers, &from->remote, s->now_ms)) {
 		s->stats.binding_limited++;
 		return;
 	}
 	s->stats.binding++;
-	stun_begin(&b, out, sizeof(out), STUN_BINDING,
-	    unknown ? STUN_ERROR : STUN_SUCCESS, m->tid);
-	if (unknown) {
-		put_u16(be, unknown);
-		stun_put_error(&b, 420, NULL);
-		stun_put(&b, STUN_UNKNOWN_ATTRIBUTES, be, sizeof(be));
-	} else {
-		stun_put_xor_addr(&b, STUN_XOR_MAPPED_ADDRESS, &from->remote);
-	}
-	transmit(s, from, out, stun_end(&b, m->fingerprint));
+	transmit(s, from, out, reflect(m, &from->remote, out, sizeof(out)));
 }
 
 /* Takes what an address that has proven itself may do. */
@@ -316,7 +301,16 @@ send_relay(struct server *s, const struct introducer_relay *relay)
 		s->stats.relayed++;
 }
 
-/* Takes every action of an authentic message. Returns false on BYE. */
+static bool
+take_request(struct server *s, uint32_t client)
+{
+	return bucket_take(&s->registry.clients[client].bucket,
+	    s->config.request_rate, 3 * s->config.request_rate, s->now_ms);
+}
+
+/* Takes every action of an authentic message. Each payload but the first
+ * counts as a message more: what is carried has a frame each. Returns false on
+ * BYE. */
 static bool
 session_actions(struct server *s, uint32_t client, const uint8_t *plain,
     size_t len, struct stun_buf *answer)
@@ -324,7 +318,7 @@ session_actions(struct server *s, uint32_t client, const uint8_t *plain,
 	struct introducer_relay relay;
 	struct stun_attr a;
 	struct cursor c;
-	bool stays = true;
+	bool stays = true, relayed = false;
 
 	cursor_init(&c, plain, len);
 	while (stun_attr_next(&c, &a) == 1) {
@@ -342,7 +336,11 @@ session_actions(struct server *s, uint32_t client, const uint8_t *plain,
 			s->stats.relay_denied++;
 			break;
 		case INTRODUCER_RELAY:
-			send_relay(s, &relay);
+			if (!relayed || take_request(s, client))
+				send_relay(s, &relay);
+			else
+				s->stats.session_limited++;
+			relayed = true;
 			break;
 		case INTRODUCER_BYE:
 			stays = false;
@@ -388,14 +386,6 @@ session_request(struct server *s, uint32_t client, const struct path *from,
 		s->stats.ended++;
 		forget(s, client, "ended");
 	}
-}
-
-static bool
-path_equal(const struct path *a, const struct path *b)
-{
-	return addr_equal(&a->remote, &b->remote) &&
-	       addr_equal(&a->local, &b->local) && a->scope == b->scope &&
-	       a->socket == b->socket;
 }
 
 /* The newest authentic packet tells where the client is. */
@@ -444,8 +434,7 @@ session_message(struct server *s, uint32_t client, const struct path *from,
 		}
 		return;
 	}
-	if (!bucket_take(&c->bucket, s->config.request_rate,
-		3 * s->config.request_rate, s->now_ms)) {
+	if (!take_request(s, client)) {
 		s->stats.session_limited++;
 		return;
 	}

@@ -572,6 +572,29 @@ a_forged_go_is_ignored(void **state)
 	assert_int_equal(a->gos, 1);
 }
 
+/* A GO of the peer's earlier run, or one made up: before the peer holds what we
+ * have now, its NAT is shut, and our checks would do lasting damage. */
+static void
+an_early_go_is_ignored(void **state)
+{
+	struct side *a, *b;
+
+	(void)state;
+	set_up(11, 1);
+	a = &w.side[0];
+	b = &w.side[1];
+	run(1000);
+	assert_agreed();
+	begin_run(1); /* same generation, other credentials */
+	introduction_peer(&b->i, 0, a->i.tag);
+	w.delay_ms = 0;
+	for (int n = 0; n < 10 && a->introduced < 2; n++)
+		run(1);
+	assert_int_equal(a->introduced, 2);
+	assert_int_equal(a->i.theirs.holds, 0);
+	assert_int_equal(introduction_go(&a->i, 1, 1, 0, 0), -ESTALE);
+}
+
 /* With two servers, a peer is gone when both say so, and comes back. */
 static void
 gone_and_back(void **state)
@@ -657,6 +680,7 @@ main(void)
 	    cmocka_unit_test(the_peers_earlier_run_is_refused),
 	    cmocka_unit_test(a_changed_payload_is_refused),
 	    cmocka_unit_test(a_forged_go_is_ignored),
+	    cmocka_unit_test(an_early_go_is_ignored),
 	    cmocka_unit_test(gone_and_back),
 	    cmocka_unit_test(gone_with_a_server_down),
 	    cmocka_unit_test(clocks_do_not_matter),

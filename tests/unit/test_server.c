@@ -389,6 +389,39 @@ roaming_newest_wins(void **state)
 	assert_int_equal(mapped.ip[3], 1);
 }
 
+/* A message full of payloads is no lever, and is counted for what it is. */
+static void
+many_payloads_in_one_message(void **state)
+{
+	struct rv a = joined(1), b = joined(2);
+	size_t bytes_in = 0, bytes_out = 0;
+	struct stun_buf list;
+
+	(void)state;
+	in(1, buf, rv_want(&a, b.public, 1, buf));
+	in(2, buf, rv_want(&b, a.public, 2, buf));
+	for (int i = 0; i < 100; i++) {
+		int len;
+
+		stun_begin_list(&list, plain, sizeof(plain));
+		while (list.len + 40 <= sizeof(plain)) {
+			uint8_t *p =
+			    stun_put_space(&list, NATKIT_SEND, KEY_LEN + 1);
+
+			memcpy(p, b.public, KEY_LEN);
+		}
+		stun_new_tid(a.tid);
+		len = wire_seal(&a.session, STUN_INDICATION, a.tid, plain,
+		    list.len, buf, sizeof(buf));
+		bytes_in += (size_t)len;
+		in(1, buf, len);
+		for (int k = 0; k < n_out; k++)
+			bytes_out += out[k].len;
+	}
+	assert_in_range(srv.stats.relayed, 1, 60);
+	assert_true(bytes_out < bytes_in);
+}
+
 /* A client that names an address which is not its own can't have it flooded
  * with its introductions. */
 static void
@@ -853,6 +886,7 @@ main(void)
 	    TEST(session_replayed),
 	    TEST(id_of_another),
 	    TEST(roaming_newest_wins),
+	    TEST(many_payloads_in_one_message),
 	    TEST(no_flood_by_roaming),
 	    TEST(moved_client_proves_itself),
 	    TEST(challenged),
