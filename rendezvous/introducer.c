@@ -523,11 +523,19 @@ introducer_heard(struct introducer *in, uint32_t client, uint64_t now_ms)
 void
 introducer_moved(struct introducer *in, uint32_t client, uint64_t now_ms)
 {
-	uint32_t i = in->r->clients[client].edges;
+	uint32_t i = in->r->clients[client].edges, told = NONE;
+	bool asked = false;
 
-	for (; i != NONE; i = edge(in, i)->next)
-		if (edge(in, i)->pending != 0)
+	for (; i != NONE; i = edge(in, i)->next) {
+		if (edge(in, i)->pending != 0) {
 			push(in, i, 0, 0, now_ms);
+			asked = true;
+		} else if (edge(in, i)->peer != NONE && !is_held(in, i)) {
+			told = i;
+		}
+	}
+	if (!asked && told != NONE)
+		push_peer(in, told, now_ms);
 }
 
 void

@@ -90,7 +90,8 @@ void introducer_renew(struct introducer *in, uint32_t client, uint64_t now_ms);
  * that it has not confirmed end. */
 void introducer_heard(struct introducer *in, uint32_t client, uint64_t now_ms);
 /* The client is at a new address: what is pending is pushed there, under new
- * transaction ids, so that an answer proves the address. */
+ * transaction ids, so that an answer proves the address. If nothing is, an old
+ * PEER asks for the answer: until then no long payload would go there. */
 void introducer_moved(struct introducer *in, uint32_t client, uint64_t now_ms);
 /* Ends its wants and removes it from the registry. */
 void introducer_forget(struct introducer *in, uint32_t client, uint64_t now_ms);

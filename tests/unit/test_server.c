@@ -482,6 +482,39 @@ moved_client_proves_itself(void **state)
 	assert_true(there(&c)->proven);
 }
 
+/* Nor is one that moves when it has been told everything cut off from what its
+ * peer has to say. */
+static void
+moved_client_is_asked_for_proof(void **state)
+{
+	struct rv c = joined(1), peer = joined(2);
+	uint8_t payload[WIRE_PAYLOAD_MAX] = {0};
+	struct stun_msg m;
+	int len;
+
+	(void)state;
+	in(2, buf, rv_want(&peer, c.public, 1, buf));
+	in(1, buf, rv_want(&c, peer.public, 2, buf));
+	for (int i = 1; i < 3; i++) {
+		struct rv *to = out[i].to.remote.ip[3] == 1 ? &c : &peer;
+
+		rv_open(to, &m, out[i].data, out[i].len, plain);
+		server_step(
+		    &srv, &out[i].to, buf, (size_t)rv_ack(to, m.tid, buf), now);
+	}
+	assert_int_equal(srv.stats.acknowledged, 2);
+	in(9, buf, rv_request(&c, 0, NULL, 0, buf));
+	assert_false(there(&c)->proven);
+	assert_int_equal(n_out, 2);
+	len = rv_open(&c, &m, out[1].data, out[1].len, plain);
+	assert_true(len > 0);
+	in(9, buf, rv_ack(&c, m.tid, buf));
+	assert_true(there(&c)->proven);
+	len = rv_send(&peer, c.public, payload, sizeof(payload), buf);
+	assert_int_equal(in(2, buf, len), 1);
+	assert_int_equal(out[0].to.remote.ip[3], 9);
+}
+
 static void
 challenged(void **state)
 {
@@ -889,6 +922,7 @@ main(void)
 	    TEST(many_payloads_in_one_message),
 	    TEST(no_flood_by_roaming),
 	    TEST(moved_client_proves_itself),
+	    TEST(moved_client_is_asked_for_proof),
 	    TEST(challenged),
 	    TEST(a_site_has_a_rate),
 	    TEST(short_hello_is_no_lever),
