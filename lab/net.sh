@@ -328,10 +328,12 @@ net_handshake() {
 	on "$1" wg show "$2" latest-handshakes | cut -f 2 | sort -n | tail -n 1
 }
 
-# net_server PROG: starts nat-rendezvousd on the public host and returns when
-# it is ready. $NET_SERVERS then holds KEY@host:port.
+# net_server PROG: starts nat-rendezvousd on the public host (again, with the
+# same key) and returns when it is ready. $NET_SERVERS then holds
+# KEY@host:port.
 net_server() {
-	(umask 077 && wg genkey >"$NET_DIR/server.key")
+	[ -f "$NET_DIR/server.key" ] ||
+		(umask 077 && wg genkey >"$NET_DIR/server.key")
 	NET_SERVERS=$(wg pubkey <"$NET_DIR/server.key")@$NET_SERVER:3478
 	NET_SERVERS6=${NET_SERVERS%@*}@[$NET_SERVER6]:3478
 	[ -p "$NET_DIR/ready" ] || mkfifo "$NET_DIR/ready"

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /* Keeping a direct path: acknowledgements, then led consent freshness (RFC
  * 7675). The controlling side checks every 5 s; the controlled side opens its
- * own NAT shortly before and checks right after, so that the first packet that
- * a NAT without a table sees comes from the inside. */
+ * own NAT shortly before and checks right after; and both open their own NAT
+ * every second. So the first packet that a NAT without a table sees comes, as
+ * good as always, from the inside. */
 #include "consent.h"
 
 #include <string.h>
-
-/* The first is early enough for any jitter, the second leaves little time in
- * which a NAT may forget after it. */
-static const uint64_t open_us[CONSENT_OPENS] = {300000, 60000};
 
 static uint64_t
 later(uint64_t a, uint64_t b)
@@ -29,6 +26,7 @@ consent_start(struct consent *c, bool controlling, const struct addr *remote,
 	c->good_us = now_us;
 	c->heard_us = now_us;
 	c->sent_us = now_us;
+	c->out_us = now_us;
 }
 
 /* Our last check is unanswered. */
@@ -52,22 +50,34 @@ next_ack(const struct consent *c)
 
 /* The regular check, when nothing is missing. */
 static uint64_t
-next_check(const struct consent *c, enum consent_action *action)
+next_check(const struct consent *c)
 {
 	uint64_t at;
 
-	*action = CONSENT_CHECK;
 	if (c->controlling)
 		return c->sent_us + CONSENT_PERIOD_US;
 	if (c->echo)
 		return c->heard_us;
-	if (c->opens == CONSENT_OPENS || c->acks < CONSENT_ACKS) {
-		/* Once; from then on it is repeated as unanswered. */
-		at = c->heard_us + CONSENT_ALONE_US;
-		return c->sent_us < at ? at : UINT64_MAX;
-	}
-	*action = CONSENT_OPEN;
-	return c->heard_us + CONSENT_PERIOD_US - open_us[c->opens];
+	/* Once; from then on it is repeated as unanswered. */
+	at = c->heard_us + CONSENT_ALONE_US;
+	return c->sent_us < at ? at : UINT64_MAX;
+}
+
+/* When the controlled side opens its NAT for the peer's next check. */
+static uint64_t
+before_check(const struct consent *c)
+{
+	if (c->controlling || c->opened)
+		return UINT64_MAX;
+	return c->heard_us + CONSENT_PERIOD_US - CONSENT_BEFORE_US;
+}
+
+static uint64_t
+next_open(const struct consent *c)
+{
+	uint64_t at = before_check(c), often = c->out_us + CONSENT_OPEN_US;
+
+	return at < often ? at : often;
 }
 
 static uint64_t
@@ -83,12 +93,14 @@ lost_at(const struct consent *c)
 uint64_t
 consent_next(const struct consent *c, enum consent_action *action)
 {
-	uint64_t at = next_check(c, action);
-	uint64_t ack = next_ack(c);
+	uint64_t at = next_check(c), ack = next_ack(c);
 
-	if (ack < at) {
+	*action = CONSENT_CHECK;
+	if (ack < at)
 		at = ack;
-		*action = CONSENT_CHECK;
+	if (c->acks == CONSENT_ACKS && next_open(c) < at) {
+		at = next_open(c);
+		*action = CONSENT_OPEN;
 	}
 	if (!waiting(c))
 		return at;
@@ -108,8 +120,9 @@ consent_sent(struct consent *c, enum consent_action action,
     const uint8_t tid[STUN_TID_LEN], uint64_t now_us)
 {
 	flight_add(&c->flight, tid, c->controlling, now_us);
+	c->out_us = now_us;
 	if (action == CONSENT_OPEN) {
-		c->opens++;
+		c->opened = now_us >= before_check(c) || c->opened;
 		return;
 	}
 	c->echo = false;
@@ -134,7 +147,7 @@ void
 consent_heard(struct consent *c, uint64_t now_us)
 {
 	c->heard_us = now_us;
-	c->opens = 0;
+	c->opened = false;
 	/* One check of ours for one of theirs, but not for each of a burst. */
 	if (!c->controlling && c->acks == CONSENT_ACKS &&
 	    now_us - c->sent_us > CONSENT_PERIOD_US / 2)

@@ -12,7 +12,10 @@
 #include "flight.h"
 
 #define CONSENT_PERIOD_US 5000000u
-#define CONSENT_OPENS 2		  /* low-TTL packets before it */
+/* The daemons' own packets are not led: a low-TTL packet of each side once a
+ * second leaves a NAT without a table little time to see the peer's first. */
+#define CONSENT_OPEN_US 1000000u
+#define CONSENT_BEFORE_US 60000u  /* one more, before the expected check */
 #define CONSENT_ALONE_US 6500000u /* the controlled side waits no longer */
 #define CONSENT_RETRY_US 500000u
 #define CONSENT_LOST_US 7000000u  /* since anything came */
@@ -40,7 +43,8 @@ struct consent {
 	uint64_t heard_us; /* the last check of the peer */
 	uint64_t sent_us;  /* our last check, low-TTL ones not counted */
 	unsigned acks;	   /* acknowledgements sent */
-	unsigned opens;	   /* low-TTL packets of this period sent */
+	uint64_t out_us;   /* our last packet of any TTL */
+	bool opened;	   /* the low-TTL packet before the check is out */
 	bool echo;	   /* controlled: answer the peer's check with ours */
 };
 

@@ -693,27 +693,31 @@ scenario_soak_runs() {
 }
 
 # A quiet tunnel for ten minutes, in which the NATs lose their tables in turn,
-# at moments that wander through the period of the consent checks.
+# at moments that wander through the period of the consent checks. WireGuard's
+# own keepalives are not led: now and then one is the first to come, which is
+# scenario_table_lost_outside, and has its 90 s.
 scenario_soak_tables() {
 	two_sites
 	both_connect
 	settle
-	local i began worst=0 nat
+	local i began worst=0 late=0 nat
 	for i in $(seq 1 18); do
 		nat=na
 		[ $((i % 2)) = 0 ] || nat=nb
 		sleep "$((29 + i % 5)).$((i * 37 % 100))"
 		on "$nat" conntrack -F 2>/dev/null
+		sleep 5 # quiet: a ping would open it by itself
 		net_ms
 		began=$net_ms
-		within 15 knows_the_flow "$nat" || fail "loss $i: nobody opened $nat"
-		pings ha 10.9.0.2 || fail "loss $i: no way out"
+		within 90 pings ha 10.9.0.2 || fail "loss $i: no way out"
 		pings hb 10.9.0.1 || fail "loss $i: no way in"
 		net_ms
-		began=$((net_ms - began))
+		began=$((net_ms - began + 5000))
+		[ "$began" -le 15000 ] || late=$((late + 1))
 		[ "$began" -le "$worst" ] || worst=$began
 	done
-	echo "FIGURE 18 losses of a table in 10 minutes: worst $worst ms"
+	echo "FIGURE 18 losses of a table: $late took more than 15 s, worst $worst ms"
+	[ "$late" -le 2 ] || fail "$late of 18 took more than 15 s"
 }
 
 # The rendezvous server is killed every 20 s for five minutes: the path stays,

@@ -15,7 +15,7 @@ setup() {
 	lab_result soak_runs
 }
 
-@test "ten quiet minutes, a NAT loses its table every 30 s: back within 15 s" {
+@test "ten quiet minutes, a NAT loses its table every 30 s: it comes back" {
 	lab_result soak_tables
 }
 
