@@ -25,12 +25,43 @@ introduction_init(struct introduction *i, const uint8_t own[KEY_LEN],
 {
 	memset(i, 0, sizeof(*i));
 	memcpy(i->key, peer, KEY_LEN);
+	memcpy(i->own, own_pub, KEY_LEN);
 	i->controlling = memcmp(own_pub, peer, KEY_LEN) > 0;
 	randombytes_buf(i->tag, sizeof(i->tag));
 	random_text(i->user, OFFER_USER_LEN);
 	random_text(i->password, OFFER_PASSWORD_LEN);
 	i->interval_ms = INTRODUCTION_RESEND_MIN_MS;
 	return seal_keys(i->send_key, i->recv_key, own, own_pub, peer);
+}
+
+/* Of the checks that `checker` sends to `checked`, who offered the password. */
+static void
+bind_password(char out[OFFER_PASSWORD_LEN + 1], const char *offered,
+    const uint8_t checker[KEY_LEN], const uint8_t checked[KEY_LEN])
+{
+	static const uint8_t label[] = "natkit check 1";
+	uint8_t raw[OFFER_PASSWORD_LEN / 4 * 3];
+	crypto_generichash_state h;
+
+	crypto_generichash_init(&h, NULL, 0, sizeof(raw));
+	crypto_generichash_update(&h, label, sizeof(label) - 1);
+	crypto_generichash_update(
+	    &h, (const uint8_t *)offered, OFFER_PASSWORD_LEN);
+	crypto_generichash_update(&h, checker, KEY_LEN);
+	crypto_generichash_update(&h, checked, KEY_LEN);
+	crypto_generichash_final(&h, raw, sizeof(raw));
+	sodium_bin2base64(out, OFFER_PASSWORD_LEN + 1, raw, sizeof(raw),
+	    sodium_base64_VARIANT_ORIGINAL);
+	sodium_memzero(&h, sizeof(h));
+	sodium_memzero(raw, sizeof(raw));
+}
+
+void
+introduction_passwords(const struct introduction *i,
+    char own[OFFER_PASSWORD_LEN + 1], char theirs[OFFER_PASSWORD_LEN + 1])
+{
+	bind_password(own, i->password, i->key, i->own);
+	bind_password(theirs, i->theirs.password, i->own, i->key);
 }
 
 /* Offers start anew: at once, and then often. */

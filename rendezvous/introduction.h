@@ -53,12 +53,12 @@ struct introduction_via {
 
 /* Holds keys: to be allocated with sodium_malloc. */
 struct introduction {
-	uint8_t key[KEY_LEN];
+	uint8_t key[KEY_LEN], own[KEY_LEN];
 	uint8_t send_key[32], recv_key[32];
 	bool controlling;
 	uint8_t tag[WIRE_TAG_LEN]; /* ours for this peer in this run */
 	char user[OFFER_USER_LEN + 1];
-	char password[OFFER_PASSWORD_LEN + 1];
+	char password[OFFER_PASSWORD_LEN + 1]; /* as it is offered */
 	uint32_t mine; /* our generation, 0 before the first */
 	size_t n;
 	struct offer_candidate candidate[OFFER_CANDIDATES];
@@ -105,6 +105,12 @@ int introduction_payload(
 int introduction_go(struct introduction *i, uint32_t mine, uint32_t theirs,
     uint16_t age_ms, uint16_t skew_ms);
 void introduction_gone(struct introduction *i, int server);
+/* The passwords of the checks: ours, which the peer checks us with, and the
+ * peer's. They are the offered ones bound to both keys and the direction
+ * (BLAKE2b), so a peer that hands the credentials of one of its peers to
+ * another can't make those two take each other for it. */
+void introduction_passwords(const struct introduction *i,
+    char own[OFFER_PASSWORD_LEN + 1], char theirs[OFFER_PASSWORD_LEN + 1]);
 void introduction_step(struct introduction *i, const struct moment *now,
     struct introduction_event *ev);
 

@@ -70,12 +70,14 @@ report_remote(const struct report *r, const struct introduction *i,
 int
 report_introduced(const struct report *r, const struct introduction *i)
 {
+	char own[OFFER_PASSWORD_LEN + 1], theirs[OFFER_PASSWORD_LEN + 1];
 	struct record rec;
 	int err;
 
 	for (size_t k = 0; k < i->theirs.n; k++)
 		if ((err = report_remote(r, i, &i->theirs.candidate[k])) != 0)
 			return err;
+	introduction_passwords(i, own, theirs);
 	record_begin(&rec, "peer");
 	record_put_key(&rec, "key", i->key);
 	record_put(&rec, "state", "introduced");
@@ -83,9 +85,11 @@ report_introduced(const struct report *r, const struct introduction *i)
 	record_put_u64(&rec, "count", i->theirs.n);
 	record_put(&rec, "role", i->controlling ? "controlling" : "controlled");
 	record_put(&rec, "user", i->user);
-	record_put(&rec, "password", i->password);
+	record_put(&rec, "password", own);
 	record_put(&rec, "peer_user", i->theirs.user);
-	record_put(&rec, "peer_password", i->theirs.password);
+	record_put(&rec, "peer_password", theirs);
+	sodium_memzero(own, sizeof(own));
+	sodium_memzero(theirs, sizeof(theirs));
 	return finish(r, &rec);
 }
 

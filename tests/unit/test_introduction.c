@@ -250,6 +250,8 @@ set_up(uint64_t seed, int servers)
 static void
 assert_agreed(void)
 {
+	char password[4][OFFER_PASSWORD_LEN + 1];
+
 	for (int s = 0; s < 2; s++) {
 		struct side *me = &w.side[s], *peer = &w.side[1 - s];
 
@@ -260,6 +262,11 @@ assert_agreed(void)
 		    1000 * (1 - s + 1) + peer->generation);
 		assert_string_equal(me->i.theirs.user, peer->i.user);
 		assert_string_equal(me->i.theirs.password, peer->i.password);
+		introduction_passwords(&me->i, password[0], password[1]);
+		introduction_passwords(&peer->i, password[2], password[3]);
+		assert_string_equal(password[0], password[3]);
+		assert_string_equal(password[1], password[2]);
+		assert_string_not_equal(password[0], password[1]);
 		assert_true(me->gos > 0);
 		assert_int_equal(me->go_mine[me->gos - 1], me->generation);
 		assert_int_equal(me->go_theirs[me->gos - 1], peer->generation);
@@ -654,6 +661,30 @@ clocks_do_not_matter(void **state)
 	assert_agreed();
 }
 
+/* B has A's credentials and offers them to C as its own: the checks that C
+ * then sends to A are none that A takes for B's, nor the other way round. */
+static void
+credentials_of_another(void **state)
+{
+	struct introduction a_of_b, c_of_b;
+	uint8_t secret[3][KEY_LEN], pub[3][KEY_LEN];
+	char a[2][OFFER_PASSWORD_LEN + 1], c[2][OFFER_PASSWORD_LEN + 1];
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		randombytes_buf(secret[i], KEY_LEN);
+		crypto_scalarmult_base(pub[i], secret[i]);
+	}
+	introduction_init(&a_of_b, secret[0], pub[0], pub[1]);
+	introduction_init(&c_of_b, secret[2], pub[2], pub[1]);
+	memcpy(c_of_b.theirs.password, a_of_b.password, sizeof(a[0]));
+	memcpy(a_of_b.theirs.password, c_of_b.password, sizeof(a[0]));
+	introduction_passwords(&a_of_b, a[0], a[1]);
+	introduction_passwords(&c_of_b, c[0], c[1]);
+	assert_string_not_equal(a[0], c[1]);
+	assert_string_not_equal(a[1], c[0]);
+}
+
 static int
 start(void **state)
 {
@@ -684,6 +715,7 @@ main(void)
 	    cmocka_unit_test(gone_and_back),
 	    cmocka_unit_test(gone_with_a_server_down),
 	    cmocka_unit_test(clocks_do_not_matter),
+	    cmocka_unit_test(credentials_of_another),
 	};
 
 	return cmocka_run_group_tests(tests, start, NULL);
