@@ -111,6 +111,12 @@ log_debug(const char *fmt, ...)
 }
 
 void
+log_fatalx(const char *fmt, ...)
+{
+	LOG("fatal", 0);
+}
+
+void
 fatal(int code, const char *fmt, ...)
 {
 	int err = errno;

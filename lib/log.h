@@ -16,6 +16,9 @@ void log_warnx(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* What ends the program, by a caller that has more to do or to say first.
+ * Not silenced by -q. */
+void log_fatalx(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* End the program with an exit code of exitcode.h: at start-up only. */
 __attribute__((noreturn, format(printf, 2, 3))) void fatal(
     int code, const char *fmt, ...);

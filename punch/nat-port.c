@@ -13,6 +13,7 @@
 #include "lend.h"
 #include "log.h"
 #include "loop.h"
+#include "option.h"
 #include "raw.h"
 #include "ready.h"
 #include "record.h"
@@ -58,17 +59,16 @@ struct nat_port {
 static const char *const syscalls[] = {
     "accept4", "connect", "getsockname", "getsockopt", "unlink"};
 
-static const char synopsis[] =
-    "usage: nat-port [-1hjoqv] [-m fwmark] [-N fd] [-u user] port path\n";
-
-__attribute__((noreturn)) static void
-usage(const char *text)
-{
-	log_init("nat-port", 0); /* -q does not silence this */
-	log_warnx("%s", text);
-	fputs(synopsis, stderr);
-	exit(EXIT_USAGE);
-}
+static const char usage[] =
+    "nat-port [-1hjoqv] [-m fwmark] [-N fd] [-u user] port path";
+static const char help[] =
+    "  -o        bind the port: no daemon has it\n"
+    "  -m mark   fwmark of what is sent, as wg show tells it\n"
+    "  -u user   become this user (nobody)\n"
+    "  -N fd     write a newline to fd when ready\n"
+    "  -1        print a port record when ready\n"
+    "  -j        records as JSON Lines\n"
+    "  -q -v     say less, say more on standard error\n";
 
 /* Decimal or 0x hexadecimal, nothing else; 0 also as wg(8) writes it. */
 static bool
@@ -89,22 +89,6 @@ parse_mark(const char *text, uint32_t *out)
 	return true;
 }
 
-static bool
-parse_port(const char *text, uint16_t *out)
-{
-	unsigned long v;
-	char *end;
-
-	if (text[0] < '0' || text[0] > '9')
-		return false;
-	errno = 0;
-	v = strtoul(text, &end, 10);
-	if (errno != 0 || *end != '\0' || v > 65535)
-		return false;
-	*out = (uint16_t)v;
-	return true;
-}
-
 static void
 parse_option(struct options *o, int opt, const char *value)
 {
@@ -118,31 +102,19 @@ parse_option(struct options *o, int opt, const char *value)
 	case 'o':
 		o->own = true;
 		return;
-	case 'q':
-		log_quiet();
-		return;
-	case 'v':
-		log_more();
-		return;
 	case 'm':
 		if (!parse_mark(value, &o->mark))
-			usage("-m takes a mark such as 51820 or 0xca6c");
+			option_fail("-m takes a mark such as 51820 or 0xca6c");
 		return;
 	case 'N':
 		o->ready_fd = ready_parse(value);
 		if (o->ready_fd < 0)
-			usage("-N takes an open descriptor above 2");
+			option_fail("-N takes an open descriptor above 2");
 		return;
 	case 'u':
 		o->user = value;
 		o->user_given = true;
 		return;
-	case 'h':
-		fputs(synopsis, stdout);
-		exit(EXIT_YES);
-	default:
-		fputs(synopsis, stderr);
-		exit(EXIT_USAGE);
 	}
 }
 
@@ -152,14 +124,15 @@ parse_options(struct options *o, int argc, char **argv)
 	int opt;
 
 	*o = (struct options){.ready_fd = -1, .user = "nobody"};
-	while ((opt = getopt(argc, argv, "1hjm:N:oqu:v")) != -1)
+	option_begin(usage, help);
+	while ((opt = option_next(argc, argv, ":1hjm:N:oqu:v")) != -1)
 		parse_option(o, opt, optarg);
 	if (argc - optind != 2)
-		usage("give the port to lend and a path for the socket");
-	if (!parse_port(argv[optind], &o->port))
-		usage("the port is a number up to 65535");
+		option_fail("give the port to lend and a path for the socket");
+	o->port = (uint16_t)option_number("port", argv[optind], 0, 65535);
 	if (o->port == 0 && !o->own)
-		usage("port 0 (any) goes with -o; give the daemon's port");
+		option_fail(
+		    "port 0 (any) goes with -o; give the daemon's port");
 	o->path = argv[optind + 1];
 }
 

@@ -16,14 +16,23 @@
 #include "line.h"
 #include "log.h"
 #include "loop.h"
+#include "option.h"
 #include "peers.h"
 #include "port.h"
+#include "portloop.h"
 #include "record.h"
 
 #define WAIT_ONE_S 30
 
-static const char usage_text[] =
-    "usage: nat-punch [-1hjqv] [-s path | -p port] [-w seconds]\n";
+static const char usage[] =
+    "nat-punch [-1hjqv] [-s path | -p port] [-w seconds]";
+static const char help[] =
+    "  -1        end when every peer is direct (0), or one failed (1)\n"
+    "  -s path   use the port that nat-port lends on this socket\n"
+    "  -p port   use a UDP port of its own (any)\n"
+    "  -w s      with -1: wait so long at most (30), then end with 111\n"
+    "  -j        records as JSON Lines\n"
+    "  -q -v     say less, say more on standard error\n";
 
 struct punch {
 	struct loop loop;
@@ -32,7 +41,7 @@ struct punch {
 	struct line line;
 	struct event *input;  /* NULL once standard input has ended */
 	struct event *output; /* tells when its reader is gone */
-	struct event *socket[2];
+	struct portloop portloop;
 	struct event *timer;
 	struct event *deadline;
 	struct event *depth; /* answers of the hops, or NULL */
@@ -356,61 +365,22 @@ receive(struct punch *u, const struct port_msg *m)
 		pump(u, peer);
 }
 
-/* At most so many a call: the clock has its turn too. */
-#define SOCKET_BATCH 64
-
-static void
-socket_cb(evutil_socket_t fd, short events, void *arg)
+static bool
+each_message(void *arg, struct port_msg *m)
 {
 	struct punch *u = arg;
-	uint8_t buf[PORT_MAX];
-	struct port_msg m;
-	int rc = 0;
 
-	(void)fd;
-	(void)events;
-	for (int i = 0; i < SOCKET_BATCH; i++) {
-		rc = port_recv(u->port, &m, buf);
-		if (rc != 1)
-			break;
-		receive(u, &m);
-	}
-	if (rc < 0) {
-		log_warnx("the port socket is gone: has nat-port ended?");
-		finish(u, EXIT_TEMP);
-	}
-	settle(u);
+	receive(u, m);
+	return !u->done;
+}
+
+static void
+then_settle(void *arg)
+{
+	settle(arg);
 }
 
 /* Set-up */
-
-__attribute__((noreturn, format(printf, 1, 2))) static void
-usage(const char *fmt, ...)
-{
-	char text[256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	log_init("nat-punch", 0); /* -q does not silence this */
-	log_warnx("%s", text);
-	fputs(usage_text, stderr);
-	exit(EXIT_USAGE);
-}
-
-static uint32_t
-number(int letter, const char *text, uint32_t max)
-{
-	size_t len = strlen(text);
-	unsigned long v = 0;
-
-	if (len > 0 && len <= 9 && strspn(text, "0123456789") == len)
-		v = strtoul(text, NULL, 10);
-	if (v < 1 || v > max)
-		usage("-%c %s: give a number from 1 to %u", letter, text, max);
-	return (uint32_t)v;
-}
 
 static void
 option(struct options *o, int letter, const char *arg)
@@ -419,31 +389,18 @@ option(struct options *o, int letter, const char *arg)
 	case '1':
 		o->one = true;
 		break;
-	case 'h':
-		fputs(usage_text, stdout);
-		exit(EXIT_YES);
 	case 'j':
 		o->json = true;
 		break;
 	case 'p':
-		o->port = (uint16_t)number('p', arg, 65535);
-		break;
-	case 'q':
-		log_quiet();
+		o->port = (uint16_t)option_number("-p", arg, 1, 65535);
 		break;
 	case 's':
 		o->path = arg;
 		break;
-	case 'v':
-		log_more();
-		break;
 	case 'w':
-		o->wait_s = number('w', arg, 1000000);
+		o->wait_s = option_number("-w", arg, 1, 1000000);
 		break;
-	case ':':
-		usage("-%c needs a value", optopt);
-	default:
-		usage("-%c is no option of nat-punch", optopt);
 	}
 }
 
@@ -452,14 +409,16 @@ parse(struct options *o, int argc, char *argv[])
 {
 	int letter;
 
-	opterr = 0;
-	while ((letter = getopt(argc, argv, ":1hjp:qs:vw:")) != -1)
+	option_begin(usage, help);
+	while ((letter = option_next(argc, argv, ":1hjp:qs:vw:")) != -1)
 		option(o, letter, optarg);
 	if (optind < argc)
-		usage("%s: records come on standard input, not as operands",
+		option_fail(
+		    "%s: records come on standard input, not as operands",
 		    argv[optind]);
 	if (o->path != NULL && o->port != 0)
-		usage("give either -s (a port socket) or -p (an own port)");
+		option_fail(
+		    "give either -s (a port socket) or -p (an own port)");
 	if (o->one && o->wait_s == 0)
 		o->wait_s = WAIT_ONE_S;
 }
@@ -467,23 +426,9 @@ parse(struct options *o, int argc, char *argv[])
 static void
 open_port(struct punch *u, const struct options *o)
 {
-	int fds[2], n, rc;
-
-	rc = o->path != NULL ? port_connect(&u->port, o->path)
-			     : port_bind(&u->port, o->port);
-	if (rc != 0 && o->path != NULL)
-		fatalx(rc == -EACCES || rc == -EPERM ? EXIT_USAGE : EXIT_TEMP,
-		    "port socket %s: %s: is nat-port running?", o->path,
-		    strerror(-rc));
-	if (rc != 0)
-		fatalx(rc == -EACCES || rc == -EPERM ? EXIT_USAGE : EXIT_TEMP,
-		    "UDP port %u: %s", o->port, strerror(-rc));
-	n = port_fds(u->port, fds);
-	for (int i = 0; i < n; i++) {
-		u->socket[i] = loop_event(
-		    &u->loop, fds[i], EV_READ | EV_PERSIST, socket_cb, u);
-		event_add(u->socket[i], NULL);
-	}
+	u->port = option_port(o->path, o->port);
+	portloop_start(
+	    &u->portloop, &u->loop, u->port, each_message, then_settle, u);
 }
 
 static void
@@ -535,9 +480,10 @@ set_up(struct punch *u, const struct options *o)
 static void
 tear_down(struct punch *u)
 {
-	struct event *all[] = {u->input, u->output, u->socket[0], u->socket[1],
-	    u->timer, u->deadline, u->depth};
+	struct event *all[] = {
+	    u->input, u->output, u->timer, u->deadline, u->depth};
 
+	portloop_stop(&u->portloop);
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (all[i] != NULL)
 			event_free(all[i]);

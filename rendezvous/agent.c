@@ -16,13 +16,14 @@
 #include "line.h"
 #include "log.h"
 #include "loop.h"
+#include "option.h"
 #include "options.h"
+#include "portloop.h"
 #include "report.h"
 #include "resolve.h"
 #include "verb.h"
 
 #define RESOLVE_TIMEOUT_MS 5000
-#define RECV_BURST 64 /* datagrams, before the loop gets a turn */
 
 _Static_assert(OPTIONS_SERVERS <= INTRODUCTION_SERVERS, "each has a place");
 
@@ -41,7 +42,8 @@ struct agent {
 	struct options_key key;
 	struct loop loop;
 	struct port *port;
-	struct event *port_events[2], *input, *output, *timer;
+	struct portloop portloop;
+	struct event *input, *output, *timer;
 	struct resolver *resolver;
 	struct report report;
 	struct agent_server server[OPTIONS_SERVERS];
@@ -57,6 +59,15 @@ struct agent {
 static const char usage[] =
     "nat-rendezvous agent [-46hjqv] -k keyfile -S KEY@host:port [-S ...]\n"
     "       [-s path | -p port] [-t keepalive] peer...";
+static const char help[] =
+    "  -k file   our private key, as wg genkey makes it\n"
+    "  -S server KEY@host:port; may be repeated, all are used at once\n"
+    "  -4 -6     use this family only to reach servers\n"
+    "  -s path   use the port that nat-port lends on this socket\n"
+    "  -p port   use a UDP port of its own (any)\n"
+    "  -t s      keepalive, when shorter than the server's\n"
+    "  -j        records as JSON Lines\n"
+    "  -q -v     say less, say more on standard error\n";
 
 static struct moment
 moment(void)
@@ -382,34 +393,21 @@ output_cb(evutil_socket_t fd, short events, void *arg)
 
 /* The port */
 
-static void
-port_cb(evutil_socket_t fd, short events, void *arg)
+static bool
+each_message(void *arg, struct port_msg *m)
 {
 	struct agent *a = arg;
-	uint8_t buf[PORT_MAX];
-	struct port_msg m;
-	int r = 0;
+	struct moment now = moment();
 
-	(void)fd;
-	(void)events;
-	for (int n = 0; n < RECV_BURST && !a->ending; n++) {
-		struct moment now = moment();
-
-		if ((r = port_recv(a->port, &m, buf)) != 1)
+	if (m->op != PORT_DATAGRAM)
+		return true;
+	for (size_t n = 0; n < a->o.n_servers; n++)
+		if (client_input(a->server[n].client, &m->remote, m->payload,
+			m->len, &now)) {
+			run(a);
 			break;
-		if (m.op != PORT_DATAGRAM)
-			continue;
-		for (size_t s = 0; s < a->o.n_servers; s++)
-			if (client_input(a->server[s].client, &m.remote,
-				m.payload, m.len, &now)) {
-				run(a);
-				break;
-			}
-	}
-	if (r < 0) {
-		log_warnx("the port socket is gone: start nat-port again");
-		end(a, EXIT_TEMP);
-	}
+		}
+	return !a->ending;
 }
 
 /* Set-up and tear-down */
@@ -421,42 +419,40 @@ add_peer(struct agent *a, const char *text)
 	int err = key_parse_public(key, text);
 
 	if (err == -EINVAL)
-		options_fail(
-		    &a->o, "peer %s: this key is weak; give the peer's", text);
+		option_fail("peer %s: this key is weak; give the peer's", text);
 	if (err != 0)
-		options_fail(&a->o,
+		option_fail(
 		    "peer %s: give a public key in base64, 44 characters",
 		    text);
 	if (key_equal(key, a->key.pub))
-		options_fail(&a->o,
+		option_fail(
 		    "peer %s: this is the key of -k; give the other side's",
 		    text);
 	for (int p = 0; p < a->n_peers; p++)
 		if (key_equal(key, a->peer[p].key))
-			options_fail(&a->o, "peer %s: given twice", text);
+			option_fail("peer %s: given twice", text);
 	if (introduction_init(
 		&a->peer[a->n_peers], a->key.secret, a->key.pub, key) != 0)
-		options_fail(&a->o, "peer %s: unusable key", text);
+		option_fail("peer %s: unusable key", text);
 	a->n_peers++;
 }
 
 static void
 read_command_line(struct agent *a, int argc, char *argv[])
 {
-	options_read(&a->o, argc, argv, ":46hjk:p:qs:S:t:v", usage);
+	options_read(&a->o, argc, argv, ":46hjk:p:qs:S:t:v", usage, help);
 	if (a->o.key_path == NULL)
-		options_fail(&a->o, "give your private key's file with -k");
+		option_fail("give your private key's file with -k");
 	if (strcmp(a->o.key_path, "-") == 0)
-		options_fail(&a->o,
+		option_fail(
 		    "-k -: standard input holds the candidates; give a file, "
 		    "or /dev/fd/3 with 3<keyfile");
 	if (a->o.n_servers == 0)
-		options_fail(&a->o, "give a server with -S KEY@host:port");
+		option_fail("give a server with -S KEY@host:port");
 	if (optind == argc)
-		options_fail(&a->o, "give the public key of a peer");
+		option_fail("give the public key of a peer");
 	if (argc - optind > REQUEST_PEERS)
-		options_fail(
-		    &a->o, "too many peers: give at most %d", REQUEST_PEERS);
+		option_fail("too many peers: give at most %d", REQUEST_PEERS);
 	options_load_key(&a->o, &a->key);
 	a->peer = sodium_allocarray(REQUEST_PEERS, sizeof(*a->peer));
 	if (a->peer == NULL)
@@ -487,13 +483,8 @@ static void
 start_events(struct agent *a)
 {
 	struct stat st;
-	int fds[2], n = port_fds(a->port, fds);
 
-	for (int i = 0; i < n; i++) {
-		a->port_events[i] = loop_event(
-		    &a->loop, fds[i], EV_READ | EV_PERSIST, port_cb, a);
-		event_add(a->port_events[i], NULL);
-	}
+	portloop_start(&a->portloop, &a->loop, a->port, each_message, NULL, a);
 	a->timer = loop_event(&a->loop, -1, 0, timer_cb, a);
 	a->input = loop_event(
 	    &a->loop, STDIN_FILENO, EV_READ | EV_PERSIST, input_cb, a);
@@ -523,9 +514,7 @@ say_bye(struct agent *a)
 static void
 stop(struct agent *a)
 {
-	for (size_t i = 0; i < 2; i++)
-		if (a->port_events[i] != NULL)
-			event_free(a->port_events[i]);
+	portloop_stop(&a->portloop);
 	event_free(a->timer);
 	event_free(a->input);
 	if (a->output != NULL)
@@ -549,7 +538,7 @@ verb_agent(int argc, char *argv[])
 	int code;
 
 	read_command_line(a, argc, argv);
-	a->port = options_open_port(&a->o);
+	a->port = option_port(a->o.path, a->o.port);
 	drop_all();
 	a->report = (struct report){.fd = STDOUT_FILENO, .json = a->o.json};
 	line_init(&a->line);

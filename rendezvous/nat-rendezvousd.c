@@ -18,6 +18,7 @@
 #include "listener.h"
 #include "log.h"
 #include "loop.h"
+#include "option.h"
 #include "ready.h"
 #include "record.h"
 #include "server.h"
@@ -51,27 +52,19 @@ struct daemon {
 	bool announce, json;
 };
 
-static const char usage_text[] =
-    "usage: nat-rendezvousd -k keyfile [-1hjqv] [-a allowfile] [-b addr] ...\n"
+static const char usage[] =
+    "nat-rendezvousd -k keyfile [-1hjqv] [-a allowfile] [-b addr] ...\n"
     "           [-c control] [-l clients_per_address] [-N fd] [-n maxclients]\n"
     "           [-p port] [-R requests_per_second_per_key]\n"
-    "           [-r hellos_per_second_per_address] [-t keepalive_s] [-u "
-    "user]\n";
+    "           [-r hellos_per_second_per_address] [-t keepalive_s] [-u user]";
 
-static void
-usage(const char *what, const char *operand)
-{
-	log_warnx("%s%s%s; see nat-rendezvousd -h", what,
-	    operand == NULL ? "" : ": ", operand == NULL ? "" : operand);
-	fputs(usage_text, stderr);
-	exit(EXIT_USAGE);
-}
-
-static void
+/* With the defaults in it. */
+static const char *
 help(void)
 {
-	printf(
-	    "%s"
+	static char text[1200];
+
+	snprintf(text, sizeof(text),
 	    "  -k file   the server's private key, as wg genkey makes it\n"
 	    "  -a file   allow these keys only, one a line (SIGHUP: re-read)\n"
 	    "  -b addr   listen on this address; may be repeated (all)\n"
@@ -88,35 +81,18 @@ help(void)
 	    "  -1        print a listen record per socket when ready\n"
 	    "  -j        records as JSON Lines\n"
 	    "  -q -v     say less, say more on standard error\n",
-	    usage_text, PORT, SERVER_CLIENTS, SERVER_HELLO_RATE,
-	    SERVER_REQUEST_RATE, WIRE_KEEPALIVE_S);
-	exit(EXIT_YES);
-}
-
-static uint32_t
-number(char option, const char *text, uint32_t least, uint32_t most)
-{
-	char what[64], *end;
-	unsigned long n;
-
-	errno = 0;
-	n = strtoul(text, &end, 10);
-	if (errno != 0 || end == text || *end != '\0' || text[0] < '0' ||
-	    text[0] > '9' || n < least || n > most) {
-		snprintf(what, sizeof(what), "-%c wants a number from %u to %u",
-		    option, least, most);
-		usage(what, text);
-	}
-	return (uint32_t)n;
+	    PORT, SERVER_CLIENTS, SERVER_HELLO_RATE, SERVER_REQUEST_RATE,
+	    WIRE_KEEPALIVE_S);
+	return text;
 }
 
 static void
 add_bind(struct daemon *d, const char *text)
 {
 	if (d->n_bind == SOCKETS_MAX)
-		usage("too many -b; the most is 16", text);
+		option_fail("too many -b; the most is 16: %s", text);
 	if (addr_parse_ip(&d->bind[d->n_bind], text, 0) != 0)
-		usage("-b wants an IPv4 or IPv6 address", text);
+		option_fail("-b wants an IPv4 or IPv6 address: %s", text);
 	d->n_bind++;
 }
 
@@ -136,9 +112,6 @@ option(struct daemon *d, int ch)
 	case 'c':
 		d->socket = optarg;
 		break;
-	case 'h':
-		help();
-		break;
 	case 'j':
 		d->json = true;
 		break;
@@ -147,39 +120,35 @@ option(struct daemon *d, int ch)
 		break;
 	case 'l':
 		d->config.per_address =
-		    number('l', optarg, 1, REGISTRY_CLIENTS_MAX);
+		    option_number("-l", optarg, 1, REGISTRY_CLIENTS_MAX);
 		break;
 	case 'N':
 		if ((d->ready_fd = ready_parse(optarg)) < 0)
-			usage("-N wants an open descriptor above 2", optarg);
+			option_fail(
+			    "-N wants an open descriptor above 2: %s", optarg);
 		break;
 	case 'n':
 		d->config.clients =
-		    number('n', optarg, 1, REGISTRY_CLIENTS_MAX);
+		    option_number("-n", optarg, 1, REGISTRY_CLIENTS_MAX);
 		break;
 	case 'p':
-		d->port = (uint16_t)number('p', optarg, 0, UINT16_MAX);
-		break;
-	case 'q':
-		log_quiet();
+		d->port = (uint16_t)option_number("-p", optarg, 0, UINT16_MAX);
 		break;
 	case 'R':
-		d->config.request_rate = number('R', optarg, 1, LIMIT_RATE_MAX);
+		d->config.request_rate =
+		    option_number("-R", optarg, 1, LIMIT_RATE_MAX);
 		break;
 	case 'r':
-		d->config.hello_rate = number('r', optarg, 1, LIMIT_RATE_MAX);
+		d->config.hello_rate =
+		    option_number("-r", optarg, 1, LIMIT_RATE_MAX);
 		break;
 	case 't':
-		d->config.keepalive_s = (uint16_t)number('t', optarg, 1, 3600);
+		d->config.keepalive_s =
+		    (uint16_t)option_number("-t", optarg, 1, 3600);
 		break;
 	case 'u':
 		d->user = optarg;
 		break;
-	case 'v':
-		log_more();
-		break;
-	default:
-		usage("bad option", NULL);
 	}
 }
 
@@ -196,13 +165,14 @@ options(struct daemon *d, int argc, char **argv)
 	};
 	d->port = PORT;
 	d->ready_fd = -1;
-	opterr = 0;
-	while ((ch = getopt(argc, argv, "1a:b:c:hjk:l:N:n:p:qR:r:t:u:v")) != -1)
+	option_begin(usage, help());
+	while ((ch = option_next(
+		    argc, argv, ":1a:b:c:hjk:l:N:n:p:qR:r:t:u:v")) != -1)
 		option(d, ch);
 	if (optind < argc)
-		usage("no operands are taken", argv[optind]);
+		option_fail("no operands are taken: %s", argv[optind]);
 	if (d->keyfile == NULL)
-		usage("-k keyfile is missing; `wg genkey` makes one", NULL);
+		option_fail("-k keyfile is missing; `wg genkey` makes one");
 }
 
 static void

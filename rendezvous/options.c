@@ -4,46 +4,13 @@
 
 #include <errno.h>
 #include <sodium.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "exitcode.h"
 #include "log.h"
-
-void
-options_fail(const struct options *o, const char *fmt, ...)
-{
-	char text[300];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	log_init(log_prog(), 0); /* -q does not silence this */
-	log_warnx("%s", text);
-	fprintf(stderr, "usage: %s\n", o->usage);
-	exit(EXIT_USAGE);
-}
-
-static uint32_t
-number(const struct options *o, char letter, const char *text, uint32_t min,
-    uint32_t max)
-{
-	size_t len = strlen(text);
-	unsigned long v;
-
-	if (len == 0 || len > 9 || strspn(text, "0123456789") != len)
-		options_fail(o, "-%c %s: give a number from %u to %u", letter,
-		    text, min, max);
-	v = strtoul(text, NULL, 10);
-	if (v < min || v > max)
-		options_fail(o, "-%c %s: give a number from %u to %u", letter,
-		    text, min, max);
-	return (uint32_t)v;
-}
+#include "option.h"
 
 /* The text is argv's own, and stays; what resolve_start takes needs a v6
  * address to keep its brackets, which key_parse_server cuts off. */
@@ -55,23 +22,23 @@ add_server(struct options *o, char *text)
 	int err = -EBADMSG;
 
 	if (o->n_servers == OPTIONS_SERVERS)
-		options_fail(o, "too many servers: give -S at most %d times",
+		option_fail("too many servers: give -S at most %d times",
 		    OPTIONS_SERVERS);
 	if (strlen(text) < sizeof(copy)) {
 		memcpy(copy, text, strlen(text) + 1);
 		err = key_parse_server(copy, s->key, &host, &port);
 	}
 	if (err == -EINVAL)
-		options_fail(
-		    o, "-S %s: this key is weak; give the server's own", text);
+		option_fail(
+		    "-S %s: this key is weak; give the server's own", text);
 	if (err != 0)
-		options_fail(o,
+		option_fail(
 		    "-S %s: give KEY@host:port, with the server's public key "
 		    "in base64",
 		    text);
 	for (size_t i = 0; i < o->n_servers; i++)
 		if (key_equal(o->server[i].key, s->key))
-			options_fail(o,
+			option_fail(
 			    "-S %s: this key is given twice; one server takes "
 			    "one session of yours",
 			    text);
@@ -96,10 +63,7 @@ read_option(struct options *o, int letter, char *arg)
 		o->key_path = arg;
 		break;
 	case 'p':
-		o->port = (uint16_t)number(o, 'p', arg, 0, 65535);
-		break;
-	case 'q':
-		log_quiet();
+		o->port = (uint16_t)option_number("-p", arg, 0, 65535);
 		break;
 	case 's':
 		o->path = arg;
@@ -108,13 +72,10 @@ read_option(struct options *o, int letter, char *arg)
 		add_server(o, arg);
 		break;
 	case 't':
-		o->keepalive_s = number(o, 't', arg, 1, 300);
-		break;
-	case 'v':
-		log_more();
+		o->keepalive_s = option_number("-t", arg, 1, 300);
 		break;
 	case 'w':
-		o->wait_ms = number(o, 'w', arg, 1, 3600) * 1000;
+		o->wait_ms = option_number("-w", arg, 1, 3600) * 1000;
 		break;
 	default:
 		break;
@@ -123,27 +84,19 @@ read_option(struct options *o, int letter, char *arg)
 
 void
 options_read(struct options *o, int argc, char *argv[], const char *letters,
-    const char *usage)
+    const char *usage, const char *help)
 {
 	bool port = false;
 	int letter;
 
-	*o = (struct options){.usage = usage};
-	opterr = 0;
-	while ((letter = getopt(argc, argv, letters)) != -1) {
-		if (letter == 'h') {
-			printf("usage: %s\n", usage);
-			exit(EXIT_YES);
-		}
-		if (letter == ':')
-			options_fail(o, "-%c needs a value", optopt);
-		if (letter == '?')
-			options_fail(o, "-%c is no option here", optopt);
+	*o = (struct options){0};
+	option_begin(usage, help);
+	while ((letter = option_next(argc, argv, letters)) != -1) {
 		port = port || letter == 'p';
 		read_option(o, letter, optarg);
 	}
 	if (port && o->path != NULL)
-		options_fail(o, "-s and -p exclude each other: give one");
+		option_fail("-s and -p exclude each other: give one");
 }
 
 void
@@ -167,29 +120,6 @@ options_load_key(const struct options *o, struct options_key *out)
 	if (loose)
 		log_warnx(
 		    "%s: others may read this key; chmod 600 it", o->key_path);
-}
-
-struct port *
-options_open_port(const struct options *o)
-{
-	struct port *p;
-	int err;
-
-	if (o->path != NULL) {
-		err = port_connect(&p, o->path);
-		if (err == 0)
-			return p;
-		errno = -err;
-		fatal(err == -EACCES ? EXIT_USAGE : EXIT_TEMP,
-		    "port socket %s: is nat-port running there?", o->path);
-	}
-	err = port_bind(&p, o->port);
-	if (err == 0)
-		return p;
-	errno = -err;
-	fatal(err == -EACCES ? EXIT_USAGE : EXIT_TEMP,
-	    "UDP port %u: give another one with -p, or a port socket with -s",
-	    o->port);
 }
 
 bool

@@ -19,7 +19,6 @@ struct options_server {
 };
 
 struct options {
-	const char *usage;
 	bool v4, v6; /* families of servers to use; neither is both */
 	bool json;
 	const char *key_path;
@@ -30,14 +29,10 @@ struct options {
 	size_t n_servers;
 };
 
-/* letters is getopt's option string of the command. -h prints usage. The
+/* letters is getopt's option string of the command. -h prints usage and help. The
  * operands are argv + optind. */
 void options_read(struct options *o, int argc, char *argv[],
-    const char *letters, const char *usage);
-/* "prog: warning: text", the usage line, exit 100. */
-__attribute__((noreturn, format(printf, 2, 3))) void options_fail(
-    const struct options *o, const char *fmt, ...);
-
+    const char *letters, const char *usage, const char *help);
 /* A key pair out of -k. secret is sodium_malloc'ed: sodium_free it. */
 struct options_key {
 	uint8_t *secret;
@@ -45,8 +40,6 @@ struct options_key {
 };
 /* Exits when the file does not hold a key. */
 void options_load_key(const struct options *o, struct options_key *out);
-/* Connects to -s or binds -p, or exits. */
-struct port *options_open_port(const struct options *o);
 /* The server's address may be used: by -4 and -6, and by the port. */
 bool options_usable(
     const struct options *o, const struct port *p, const struct addr *a);

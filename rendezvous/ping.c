@@ -13,7 +13,9 @@
 #include "exitcode.h"
 #include "log.h"
 #include "loop.h"
+#include "option.h"
 #include "options.h"
+#include "portloop.h"
 #include "report.h"
 #include "resolve.h"
 #include "verb.h"
@@ -25,7 +27,8 @@ struct ping {
 	struct options_key key;
 	struct loop loop;
 	struct port *port;
-	struct event *port_events[2], *timer;
+	struct portloop portloop;
+	struct event *timer;
 	struct resolver *resolver;
 	struct resolve *query;
 	struct report report;
@@ -39,6 +42,15 @@ struct ping {
 static const char usage[] =
     "nat-rendezvous ping [-46hjqv] [-k keyfile] [-s path | -p port]\n"
     "       [-w seconds] -S KEY@host:port";
+static const char help[] =
+    "  -S server KEY@host:port\n"
+    "  -k file   our private key (a new one)\n"
+    "  -4 -6     use this family only\n"
+    "  -s path   use the port that nat-port lends on this socket\n"
+    "  -p port   use a UDP port of its own (any)\n"
+    "  -w s      wait so long at most (5)\n"
+    "  -j        records as JSON Lines\n"
+    "  -q -v     say less, say more on standard error\n";
 
 static struct moment
 moment(void)
@@ -162,24 +174,20 @@ input(struct ping *p, const struct port_msg *m)
 			p->alive = true;
 }
 
-static void
-port_cb(evutil_socket_t fd, short events, void *arg)
+static bool
+each_message(void *arg, struct port_msg *m)
 {
 	struct ping *p = arg;
-	uint8_t buf[PORT_MAX];
-	struct port_msg m;
-	int r = 0;
 
-	(void)fd;
-	(void)events;
-	while (!p->ending && (r = port_recv(p->port, &m, buf)) == 1)
-		if (m.op == PORT_DATAGRAM)
-			input(p, &m);
-	if (r < 0) {
-		log_warnx("the port socket is gone: start nat-port again");
-		end(p, EXIT_TEMP);
-	}
-	run(p);
+	if (m->op == PORT_DATAGRAM)
+		input(p, m);
+	return !p->ending;
+}
+
+static void
+then_run(void *arg)
+{
+	run(arg);
 }
 
 static void
@@ -227,7 +235,6 @@ static void
 start(struct ping *p)
 {
 	struct moment now = moment();
-	int fds[2], n = port_fds(p->port, fds);
 
 	loop_init(&p->loop, false);
 	p->dial = sodium_malloc(sizeof(*p->dial));
@@ -235,11 +242,8 @@ start(struct ping *p)
 		fatalx(EXIT_TEMP, "out of memory");
 	dial_init(p->dial, p->key.secret, p->key.pub, p->o.server[0].key, 0);
 	dial_at(p->dial, now.ms);
-	for (int i = 0; i < n; i++) {
-		p->port_events[i] = loop_event(
-		    &p->loop, fds[i], EV_READ | EV_PERSIST, port_cb, p);
-		event_add(p->port_events[i], NULL);
-	}
+	portloop_start(
+	    &p->portloop, &p->loop, p->port, each_message, then_run, p);
 	p->timer = loop_event(&p->loop, -1, 0, timer_cb, p);
 	p->end_ms = now.ms + (p->o.wait_ms != 0 ? p->o.wait_ms : WAIT_MS);
 	if (resolve_start(&p->query, p->resolver, p->o.server[0].name,
@@ -252,9 +256,7 @@ start(struct ping *p)
 static void
 stop(struct ping *p)
 {
-	for (size_t i = 0; i < 2; i++)
-		if (p->port_events[i] != NULL)
-			event_free(p->port_events[i]);
+	portloop_stop(&p->portloop);
 	event_free(p->timer);
 	resolve_cancel(p->query);
 	resolver_free(p->resolver);
@@ -271,13 +273,13 @@ verb_ping(int argc, char *argv[])
 	struct ping *p = &ping;
 	int code;
 
-	options_read(&p->o, argc, argv, ":46hjk:p:qs:S:vw:", usage);
+	options_read(&p->o, argc, argv, ":46hjk:p:qs:S:vw:", usage, help);
 	if (p->o.n_servers != 1)
-		options_fail(&p->o, "give one server with -S KEY@host:port");
+		option_fail("give one server with -S KEY@host:port");
 	if (optind != argc)
-		options_fail(&p->o, "%s: takes no operands", argv[optind]);
+		option_fail("%s: takes no operands", argv[optind]);
 	get_key(p);
-	p->port = options_open_port(&p->o);
+	p->port = option_port(p->o.path, p->o.port);
 	drop_all();
 	p->report = (struct report){.fd = STDOUT_FILENO, .json = p->o.json};
 	start(p);

@@ -6,11 +6,14 @@
 
 #include "exitcode.h"
 #include "log.h"
+#include "option.h"
 #include "options.h"
 #include "report.h"
 #include "verb.h"
 
 static const char usage[] = "nat-rendezvous key [-hj] -k keyfile";
+static const char help[] = "  -k file   a private key, as wg genkey makes it\n"
+			   "  -j        the record as JSON\n";
 
 int
 verb_key(int argc, char *argv[])
@@ -20,11 +23,11 @@ verb_key(int argc, char *argv[])
 	struct options o;
 	int err;
 
-	options_read(&o, argc, argv, ":hjk:", usage);
+	options_read(&o, argc, argv, ":hjk:", usage, help);
 	if (o.key_path == NULL)
-		options_fail(&o, "give a key file with -k");
+		option_fail("give a key file with -k");
 	if (optind != argc)
-		options_fail(&o, "%s: takes no operands", argv[optind]);
+		option_fail("%s: takes no operands", argv[optind]);
 	options_load_key(&o, &key);
 	report = (struct report){.fd = STDOUT_FILENO, .json = o.json};
 	err = report_key(&report, key.pub);

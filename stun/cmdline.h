@@ -26,18 +26,13 @@ struct cmdline {
 	size_t servers;
 };
 
-/* letters is getopt's string, usage the text after the program's name.
+/* letters is getopt's string, usage and help as option_begin takes them.
  * Checks everything but what the network must tell; a mistake ends the
  * program with exit code 100 and -h with 0. Operands are left at optind. */
 void cmdline_parse(struct cmdline *o, int argc, char *argv[],
-    const char *letters, const char *usage);
-/* One line on what is wrong and the usage line; exit code 100. */
-__attribute__((noreturn, format(printf, 2, 3))) void cmdline_fail(
-    const char *usage, const char *fmt, ...);
+    const char *letters, const char *usage, const char *help);
 /* A server that the command line names: -S or an operand. */
-void cmdline_server(struct cmdline *o, const char *text, const char *usage);
-/* The port that the options tell, or exit code 111 or 100. */
-struct port *cmdline_port(const struct cmdline *o);
+void cmdline_server(struct cmdline *o, const char *text);
 /* May this address be asked through the port? */
 bool cmdline_use(
     const struct cmdline *o, const struct port *p, const struct addr *a);

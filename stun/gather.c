@@ -16,7 +16,9 @@
 #include "log.h"
 #include "loop.h"
 #include "netlink.h"
+#include "option.h"
 #include "port.h"
+#include "portloop.h"
 #include "resolve.h"
 #include "servers.h"
 
@@ -29,12 +31,22 @@
 /* Under a storm of them, no more rounds than these. */
 #define CHANGE_GAP_MS 250
 #define LOOKUP_MS 5000
-#define READ_BURST 64
 #define HOSTS_MAX 64
 
 static const char usage[] =
-    "gather [-46fhjqv] [-s path | -p port] [-t seconds]\n"
+    "nat-stun gather [-46fhjqv] [-s path | -p port] [-t seconds]\n"
     "           [-w seconds] [-x interface]... -S server [-S server]...";
+static const char help[] =
+    "  -4 -6     use this family only\n"
+    "  -f        go on, and tell every change\n"
+    "  -S server a STUN server, host or host:port; may be repeated\n"
+    "  -x if     leave this interface out; may be repeated\n"
+    "  -s path   use the port that nat-port lends on this socket\n"
+    "  -p port   use a UDP port of its own (any)\n"
+    "  -t s      with -f: ask the servers every so often (25)\n"
+    "  -w s      without -f: wait so long at most (5)\n"
+    "  -j        records as JSON Lines\n"
+    "  -q -v     say less, say more on standard error\n";
 
 struct gather;
 
@@ -52,7 +64,7 @@ struct gather {
 	struct port *port;
 	struct resolver *resolver;
 	struct event *timer;
-	struct event *readers[2];
+	struct portloop portloop;
 	struct event *news;   /* of rtnetlink */
 	struct event *output; /* is there still a reader? */
 	int netlink;
@@ -360,38 +372,28 @@ timer_cb(evutil_socket_t fd, short events, void *arg)
 	turn(g);
 }
 
-static void
-read_cb(evutil_socket_t fd, short events, void *arg)
+static bool
+each_message(void *arg, struct port_msg *m)
 {
 	struct gather *g = arg;
 	enum servers_event event = SERVERS_NOTHING;
 	struct server *v = NULL;
-	uint8_t buf[PORT_MAX];
-	struct port_msg m;
-	int r = 1;
 
-	(void)fd;
-	(void)events;
-	for (int i = 0; i < READ_BURST && !g->done; i++) {
-		if ((r = port_recv(g->port, &m, buf)) != 1)
-			break;
-		if (m.op == PORT_ERROR) {
-			servers_unreachable(&g->servers, &m.remote);
-			continue;
-		}
-		m.local.port = port_number(g->port);
-		event = servers_reply(&g->servers, m.payload, m.len, &m.remote,
-		    &m.local, now_us(), &v);
-		handle(g, event, v);
+	if (m->op == PORT_ERROR) {
+		servers_unreachable(&g->servers, &m->remote);
+		return true;
 	}
-	if (g->done)
-		return;
-	if (r < 0) {
-		log_warnx("port socket %s: nat-port is gone", g->o.path);
-		finish(g, EXIT_TEMP);
-		return;
-	}
-	turn(g);
+	m->local.port = port_number(g->port);
+	event = servers_reply(&g->servers, m->payload, m->len, &m->remote,
+	    &m->local, now_us(), &v);
+	handle(g, event, v);
+	return !g->done;
+}
+
+static void
+then_turn(void *arg)
+{
+	turn(arg);
 }
 
 static void
@@ -450,9 +452,7 @@ watch_system(struct gather *g)
 static void
 set_up(struct gather *g)
 {
-	int fds[2], n = 0;
-
-	g->port = cmdline_port(&g->o);
+	g->port = option_port(g->o.path, g->o.port);
 	loop_init(&g->loop, false);
 	g->netlink = -1;
 	if (g->o.follow)
@@ -461,12 +461,8 @@ set_up(struct gather *g)
 	if (resolver_new(&g->resolver, &g->loop) != 0)
 		fatalx(EXIT_TEMP, "out of memory");
 	g->timer = loop_event(&g->loop, -1, 0, timer_cb, g);
-	n = port_fds(g->port, fds);
-	for (int i = 0; i < n; i++) {
-		g->readers[i] = loop_event(
-		    &g->loop, fds[i], EV_READ | EV_PERSIST, read_cb, g);
-		event_add(g->readers[i], NULL);
-	}
+	portloop_start(
+	    &g->portloop, &g->loop, g->port, each_message, then_turn, g);
 	g->change_ms = UINT64_MAX;
 	servers_init(&g->servers, g->o.follow ? g->o.keepalive_ms : 0);
 	for (size_t i = 0; i < g->o.servers; i++)
@@ -479,9 +475,7 @@ static void
 tear_down(struct gather *g)
 {
 	event_free(g->timer);
-	for (int i = 0; i < 2; i++)
-		if (g->readers[i] != NULL)
-			event_free(g->readers[i]);
+	portloop_stop(&g->portloop);
 	if (g->news != NULL)
 		event_free(g->news);
 	if (g->output != NULL)
@@ -499,11 +493,11 @@ stun_command_gather(int argc, char *argv[])
 	struct gather g = {0};
 	int code = 0;
 
-	cmdline_parse(&g.o, argc, argv, ":46fhjqvs:p:t:w:x:S:", usage);
+	cmdline_parse(&g.o, argc, argv, ":46fhjqvs:p:t:w:x:S:", usage, help);
 	if (argc != optind)
-		cmdline_fail(usage, "%s: give servers with -S", argv[optind]);
+		option_fail("%s: give servers with -S", argv[optind]);
 	if (g.o.servers == 0)
-		cmdline_fail(usage, "give at least one server with -S");
+		option_fail("give at least one server with -S");
 	set_up(&g);
 	code = loop_run(&g.loop);
 	if (!g.done && !g.o.follow) {

@@ -13,15 +13,25 @@
 #include "exitcode.h"
 #include "log.h"
 #include "loop.h"
+#include "option.h"
 #include "port.h"
+#include "portloop.h"
 #include "record.h"
 #include "resolve.h"
 
 /* Between the addresses of one name, as in RFC 8305 section 5. */
 #define STAGGER_MS 250
-#define READ_BURST 64
 
-static const char usage[] = "[-46hjqv] [-s path | -p port] [-w seconds] server";
+static const char usage[] =
+    "nat-stun [-46hjqv] [-s path | -p port] [-w seconds] server";
+static const char help[] =
+    "  -4 -6     use this family only\n"
+    "  -s path   use the port that nat-port lends on this socket\n"
+    "  -p port   use a UDP port of its own (any)\n"
+    "  -w s      wait so long at most (5)\n"
+    "  -j        records as JSON Lines\n"
+    "  -q -v     say less, say more on standard error\n"
+    "nat-stun gather -h: all candidates of a port, once or followed\n";
 
 struct
 try {
@@ -36,7 +46,7 @@ struct mapped {
 	struct resolver *resolver;
 	struct resolve *lookup;
 	struct event *timer;
-	struct event *readers[2];
+	struct portloop portloop;
 	struct try list[RESOLVE_MAX];
 	size_t n;
 	size_t started;
@@ -209,29 +219,19 @@ received(struct mapped *m, const struct port_msg *msg)
 	}
 }
 
-static void
-read_cb(evutil_socket_t fd, short events, void *arg)
+static bool
+each_message(void *arg, struct port_msg *msg)
 {
 	struct mapped *m = arg;
-	uint8_t buf[PORT_MAX];
-	struct port_msg msg;
-	int r = 1;
 
-	(void)fd;
-	(void)events;
-	for (int i = 0; i < READ_BURST && !m->done; i++) {
-		if ((r = port_recv(m->port, &msg, buf)) != 1)
-			break;
-		received(m, &msg);
-	}
-	if (m->done)
-		return;
-	if (r < 0) {
-		log_warnx("port socket %s: nat-port is gone", m->o.path);
-		finish(m, EXIT_TEMP);
-		return;
-	}
-	step(m);
+	received(m, msg);
+	return !m->done;
+}
+
+static void
+then_step(void *arg)
+{
+	step(arg);
 }
 
 /* IPv6 first, as RFC 6724 has it for hosts that have both. */
@@ -270,20 +270,14 @@ resolve_cb(void *arg, int error, const struct addr *list, size_t n)
 static void
 set_up(struct mapped *m)
 {
-	int fds[2], n = 0;
-
-	m->port = cmdline_port(&m->o);
+	m->port = option_port(m->o.path, m->o.port);
 	drop_all();
 	loop_init(&m->loop, false);
 	if (resolver_new(&m->resolver, &m->loop) != 0)
 		fatalx(EXIT_TEMP, "out of memory");
 	m->timer = loop_event(&m->loop, -1, 0, timer_cb, m);
-	n = port_fds(m->port, fds);
-	for (int i = 0; i < n; i++) {
-		m->readers[i] = loop_event(
-		    &m->loop, fds[i], EV_READ | EV_PERSIST, read_cb, m);
-		event_add(m->readers[i], NULL);
-	}
+	portloop_start(
+	    &m->portloop, &m->loop, m->port, each_message, then_step, m);
 	m->end_ms = now_ms() + m->o.wait_ms;
 	loop_at(m->timer, m->end_ms);
 	/* the lookup may use all of the time: the timer above ends it */
@@ -296,9 +290,7 @@ static void
 tear_down(struct mapped *m)
 {
 	event_free(m->timer);
-	for (int i = 0; i < 2; i++)
-		if (m->readers[i] != NULL)
-			event_free(m->readers[i]);
+	portloop_stop(&m->portloop);
 	resolver_free(m->resolver);
 	port_free(m->port);
 	loop_free(&m->loop);
@@ -309,15 +301,14 @@ stun_command_mapped(int argc, char *argv[])
 {
 	struct mapped m = {.code = EXIT_TEMP};
 
-	cmdline_parse(&m.o, argc, argv, ":46hjqvs:p:w:", usage);
+	cmdline_parse(&m.o, argc, argv, ":46hjqvs:p:w:", usage, help);
 	if (argc - optind != 1)
-		cmdline_fail(usage, "give one server");
+		option_fail("give one server");
 	if (strcmp(argv[optind], "gather") == 0)
-		cmdline_fail(usage, "the options of gather come after it");
-	cmdline_server(&m.o, argv[optind], usage);
+		option_fail("the options of gather come after it");
+	cmdline_server(&m.o, argv[optind]);
 	set_up(&m);
-	loop_run(&m.loop);
-	if (!m.done)
+	if (loop_run(&m.loop) == EXIT_YES && !m.done)
 		log_warnx("interrupted before there was an answer");
 	tear_down(&m);
 	return m.code;

@@ -477,12 +477,12 @@ met() {
 	grep -q "nat-port" a.err
 }
 
-@test "no port socket there: 111, at once" {
+@test "no port socket there: 111" {
 	run --separate-stderr "$r" agent -s "$PWD/none" -k a.key \
 	    -S "$(pub s)@127.0.0.1:1" "$(pub b)" </dev/null
 	[ "$status" -eq 111 ]
 	[ -z "$output" ]
-	[[ "$stderr" == *"is nat-port running there?"* ]]
+	[[ "$stderr" == *"is nat-port running?"* ]]
 }
 
 @test "a name that does not resolve is a warning, and is tried again" {

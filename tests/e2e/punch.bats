@@ -89,7 +89,7 @@ code_of() {
 		[ "$status" -eq 100 ]
 		[ -z "$output" ]
 		[ "${#stderr_lines[@]}" -eq 2 ]
-		[[ ${stderr_lines[0]} == "nat-punch: warning: "* ]]
+		[[ ${stderr_lines[0]} == "nat-punch: fatal: "* ]]
 		[[ ${stderr_lines[1]} == "usage: nat-punch "* ]]
 	done
 	run --separate-stderr "$B/nat-punch" -h

@@ -65,7 +65,7 @@ until_true() {
 	run --separate-stderr "$D"
 	[ "$status" -eq 100 ]
 	[ -z "$output" ]
-	[[ $stderr == *"nat-rendezvousd: warning: -k keyfile is missing"* ]]
+	[[ $stderr == *"nat-rendezvousd: fatal: -k keyfile is missing"* ]]
 	[[ $stderr == *"usage: nat-rendezvousd"* ]]
 }
 

@@ -304,7 +304,7 @@ failed() {
 @test "gather -f ends with 111 when nat-port goes away" {
 	scenario port_gone
 	[ "$status" -eq 111 ]
-	[[ "$stderr" == *"nat-port is gone"* ]]
+	[[ "$stderr" == *"the port socket is gone"* ]]
 }
 
 @test "gather holds no capability and can gain none" {

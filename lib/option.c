@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: ISC */
+/* Command lines: what all programs do with getopt(3), in one way. */
+#include "option.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "exitcode.h"
+#include "log.h"
+
+static const char *usage = "", *help;
+
+void
+option_begin(const char *text, const char *more)
+{
+	usage = text;
+	help = more;
+	opterr = 0;
+}
+
+__attribute__((noreturn)) static void
+tell_help(void)
+{
+	printf("usage: %s\n%s", usage, help != NULL ? help : "");
+	exit(fflush(stdout) == 0 ? EXIT_YES : EXIT_TEMP);
+}
+
+int
+option_next(int argc, char *argv[], const char *letters)
+{
+	int letter;
+
+	while ((letter = getopt(argc, argv, letters)) != -1) {
+		switch (letter) {
+		case 'h':
+			tell_help();
+		case 'q':
+			log_quiet();
+			break;
+		case 'v':
+			log_more();
+			break;
+		case ':':
+			option_fail("-%c needs a value", optopt);
+		case '?':
+			if (optopt == '-' &&
+			    strcmp(argv[optind], "--help") == 0)
+				tell_help();
+			option_fail("-%c is no option here", optopt);
+		default:
+			return letter;
+		}
+	}
+	return -1;
+}
+
+void
+option_fail(const char *fmt, ...)
+{
+	char text[300];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_fatalx("%s", text);
+	fprintf(stderr, "usage: %s\n", usage);
+	exit(EXIT_USAGE);
+}
+
+uint32_t
+option_number(const char *what, const char *text, uint32_t min, uint32_t max)
+{
+	size_t len = strlen(text);
+	unsigned long v = 0;
+
+	if (len > 0 && len <= 9 && strspn(text, "0123456789") == len)
+		v = strtoul(text, NULL, 10);
+	else
+		len = 0;
+	if (len == 0 || v < min || v > max)
+		option_fail(
+		    "%s %s: give a number from %u to %u", what, text, min, max);
+	return (uint32_t)v;
+}
+
+/* A nat-port that the same script has just started may need a moment. */
+static int
+connect_soon(struct port **out, const char *path)
+{
+	int err, tries = 20;
+
+	while ((err = port_connect(out, path)) == -ENOENT ||
+	       err == -ECONNREFUSED) {
+		if (tries-- == 0)
+			break;
+		poll(NULL, 0, 50);
+	}
+	return err;
+}
+
+struct port *
+option_port(const char *path, uint16_t port)
+{
+	struct port *p = NULL;
+	int err = path != NULL ? connect_soon(&p, path) : port_bind(&p, port);
+	int code = err == -EACCES || err == -EPERM || err == -EADDRINUSE
+		       ? EXIT_USAGE
+		       : EXIT_TEMP;
+
+	if (err == 0)
+		return p;
+	errno = -err;
+	if (path != NULL)
+		fatal(code, "port socket %s (is nat-port running?)", path);
+	if (err == -EADDRINUSE)
+		fatal(code,
+		    "port %u belongs to another program: lend it with nat-port "
+		    "and give its socket with -s",
+		    port);
+	fatal(code, "UDP port %u", port);
+}
