@@ -8,8 +8,6 @@
 #include <string.h>
 
 #define NEVER UINT64_MAX
-#define RTO_MIN_MS 100
-#define RTO_MAX_MS 3000
 
 void
 client_init(struct client *c, const uint8_t *key, const uint8_t pub[KEY_LEN],
@@ -19,6 +17,7 @@ client_init(struct client *c, const uint8_t *key, const uint8_t pub[KEY_LEN],
 	sodium_memzero(c, sizeof(*c));
 	dial_init(&c->dial, key, pub, server, keepalive_limit_s * 1000);
 	dial_at(&c->dial, now->ms);
+	contact_init(&c->contact);
 	c->keepalive_limit_s = keepalive_limit_s;
 	c->hint_ms = now->ms;
 	c->confirm_end_ms = NEVER;
@@ -51,27 +50,6 @@ client_addresses(struct client *c, const struct addr *list, size_t n,
 
 /* Requests */
 
-static uint32_t
-rto_ms(const struct client *c)
-{
-	uint64_t ms = c->rtt_us / 500; /* twice the round trip */
-
-	if (c->rtt_us == 0)
-		return TRANSACTION_RTO_MS;
-	if (ms < RTO_MIN_MS)
-		return RTO_MIN_MS;
-	return ms > RTO_MAX_MS ? RTO_MAX_MS : (uint32_t)ms;
-}
-
-static void
-measured(struct client *c, uint64_t rtt_us)
-{
-	if (rtt_us == 0)
-		rtt_us = 1;
-	c->rtt_us =
-	    c->rtt_us == 0 ? rtt_us : c->rtt_us - c->rtt_us / 8 + rtt_us / 8;
-}
-
 static struct request *
 new_request(struct client *c, const struct moment *now)
 {
@@ -80,7 +58,8 @@ new_request(struct client *c, const struct moment *now)
 
 	if (rtt_ms > UINT16_MAX)
 		rtt_ms = UINT16_MAX;
-	r = ledger_request(&c->ledger, now, rto_ms(c), (uint16_t)rtt_ms);
+	r = ledger_request(
+	    &c->ledger, now, request_rto_ms(c->rtt_us), (uint16_t)rtt_ms);
 	if (r != NULL && c->waiting_ms == NEVER)
 		c->waiting_ms = now->ms;
 	return r;
@@ -133,6 +112,7 @@ activate(struct client *c, const struct moment *now)
 	c->pending = false;
 	c->up = true;
 	c->refused = 0;
+	contact_end(&c->contact);
 	dial_stop(&c->dial);
 	c->suspect = false;
 	c->confirm_end_ms = NEVER;
@@ -167,18 +147,20 @@ welcomed(struct client *c, const struct addr *from, uint64_t rtt_us,
 {
 	int status = c->welcome.status;
 
+	c->contact.proven = true;
 	dial_stop(&c->dial);
 	c->suspect = false;
 	ledger_drop(&c->ledger, true);
 	c->pending = false;
 	if (c->rtt_us == 0)
-		measured(c, rtt_us);
+		c->rtt_us = request_smooth_rtt(0, rtt_us);
 	if (status != WIRE_OK) {
 		dial_at(&c->dial, now->ms + dial_jitter(CLIENT_REFUSED_MS));
 		if (c->up && status == WIRE_FULL)
 			return;
 		if (c->up)
 			end_session(c);
+		contact_end(&c->contact);
 		c->tell_refused = c->refused != status;
 		c->refused = status;
 		c->addr = *from;
@@ -187,7 +169,7 @@ welcomed(struct client *c, const struct addr *from, uint64_t rtt_us,
 	c->pending = true;
 	c->next_addr = *from;
 	c->confirm_end_ms = now->ms + CLIENT_CONFIRM_MS;
-	ledger_confirm(&c->ledger, now, rto_ms(c));
+	ledger_confirm(&c->ledger, now, request_rto_ms(c->rtt_us));
 }
 
 /* Something came under the session: it is alive. */
@@ -212,7 +194,7 @@ answered(struct client *c, const uint8_t *tid, const struct moment *now)
 	if (r == NULL)
 		return false;
 	if (r->t.sent == 1) /* else nobody knows what it answers */
-		measured(c, now->us - r->sent_us);
+		c->rtt_us = request_smooth_rtt(c->rtt_us, now->us - r->sent_us);
 	ledger_settle(&c->ledger, r, ITEM_DONE);
 	return true;
 }
@@ -282,6 +264,9 @@ client_input(struct client *c, const struct addr *from, const uint8_t *data,
 	if (m.method == NATKIT_SESSION)
 		return m.class == STUN_ERROR ? hint_input(c, from, &m, now)
 					     : session_input(c, from, &m, now);
+	if (m.method == STUN_BINDING)
+		return contact_input(
+		    &c->contact, c->dial.addrs, c->dial.n, from, &m);
 	if (m.method != NATKIT_HELLO)
 		return false;
 	if (dial_input(
@@ -367,6 +352,15 @@ go_down(struct client *c, const struct moment *now)
 	}
 }
 
+/* There never was a session, and who waits for one should know why. */
+static void
+no_contact(struct client *c)
+{
+	c->reason = contact_fail(&c->contact);
+	c->addr = c->contact.to;
+	c->tell_down = true;
+}
+
 static uint64_t
 after(uint64_t from_ms, uint64_t ms)
 {
@@ -398,6 +392,8 @@ tick(struct client *c, const struct moment *now)
 		ledger_drop(&c->ledger, true);
 		dial_back_off(&c->dial, now);
 	}
+	if (now->ms >= c->contact.due_ms && !c->pending)
+		no_contact(c);
 	if (now->ms >= c->full_at_ms) {
 		c->full_at_ms = NEVER;
 		ledger_unrefuse(&c->ledger);
@@ -426,6 +422,8 @@ next_ms(const struct client *c)
 	EARLIEST(c->rekey_at_ms);
 	EARLIEST(c->full_at_ms);
 	EARLIEST(after(c->waiting_ms, CLIENT_DOWN_MS));
+	if (!c->pending)
+		EARLIEST(c->contact.due_ms);
 	if (!c->dial.busy && !c->pending)
 		EARLIEST(after(c->waiting_ms, CLIENT_SUSPECT_MS));
 	for (size_t i = 0; i < LEDGER_REQUESTS; i++)
@@ -491,8 +489,12 @@ say_hello(struct client *c, const struct moment *now, struct client_event *ev)
 {
 	const struct hello *h;
 
+	if (say_send(ev, &c->contact.to, c->out,
+		contact_request(&c->contact, c->out, sizeof(c->out))))
+		return true;
 	switch (dial_step(&c->dial, now, &h)) {
 	case DIAL_SEND:
+		contact_hello(&c->contact, h, now);
 		return say_send(ev, &h->to, h->msg, (int)h->len);
 	case DIAL_SILENT:
 		ev->what = CLIENT_RESOLVE;

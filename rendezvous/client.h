@@ -8,6 +8,7 @@
 #ifndef NATKIT_CLIENT_H
 #define NATKIT_CLIENT_H
 
+#include "contact.h"
 #include "dial.h"
 #include "ledger.h"
 #include "news.h"
@@ -26,7 +27,8 @@ enum client_what {
 	CLIENT_SEND,	/* ->data to ->to */
 	CLIENT_RESOLVE, /* look the name up, then call client_addresses */
 	CLIENT_UP,	/* or still up, with a new ->to or ->mapped; rtt_us */
-	CLIENT_DOWN,	/* reason */
+	CLIENT_DOWN,	/* reason: timeout; no-answer or wrong-key if it never
+			 * was up, the latter a guess */
 	CLIENT_REFUSED, /* reason */
 	CLIENT_NEWS,	/* ->news, about a peer */
 };
@@ -46,6 +48,7 @@ struct client_event {
 /* Holds keys: to be allocated with sodium_malloc. */
 struct client {
 	struct dial dial;
+	struct contact contact;
 	bool suspect;	  /* dialling only since the session was silent */
 	uint64_t hint_ms; /* when a hint was last obeyed */
 	int refused;	  /* the status that was last reported, or 0 */

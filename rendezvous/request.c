@@ -4,6 +4,30 @@
 
 #include <string.h>
 
+#define RTO_MIN_MS 100
+#define RTO_MAX_MS 3000
+
+uint32_t
+request_rto_ms(uint64_t rtt_us)
+{
+	uint64_t ms = rtt_us / 500; /* twice the round trip */
+
+	if (rtt_us == 0)
+		return TRANSACTION_RTO_MS;
+	if (ms < RTO_MIN_MS)
+		return RTO_MIN_MS;
+	return ms > RTO_MAX_MS ? RTO_MAX_MS : (uint32_t)ms;
+}
+
+uint64_t
+request_smooth_rtt(uint64_t rtt_us, uint64_t measured_us)
+{
+	if (measured_us == 0)
+		measured_us = 1;
+	return rtt_us == 0 ? measured_us
+			   : rtt_us - rtt_us / 8 + measured_us / 8;
+}
+
 void
 request_start(
     struct request *r, const struct moment *now, uint32_t rto_ms, bool confirm)

@@ -23,6 +23,10 @@ struct request {
 	uint8_t plain[WIRE_PLAIN_MAX];
 };
 
+/* The first interval when this is the round trip; 0: not known. */
+uint32_t request_rto_ms(uint64_t rtt_us);
+/* The round trip, 0 before, after one more was measured; never 0 again. */
+uint64_t request_smooth_rtt(uint64_t rtt_us, uint64_t measured_us);
 /* An empty request (a keepalive). rto_ms is the first interval. */
 void request_start(
     struct request *r, const struct moment *now, uint32_t rto_ms, bool confirm);

@@ -43,10 +43,11 @@ struct node { /* a client */
 	uint8_t secret[KEY_LEN], pub[KEY_LEN];
 	struct addr addr;
 	struct client c;
-	unsigned ups, downs, refusals, resolves, hellos, sent;
+	unsigned ups, downs, refusals, resolves, hellos, bindings, sent;
+	uint8_t binding_tid[STUN_TID_LEN];
 	uint64_t last_hello_ms, longest_gap_ms;
 	const char *reason;
-	struct client_event up;
+	struct client_event up, down;
 	struct news news[NEWS_MAX];
 	uint8_t tags[NEWS_MAX][WIRE_TAG_LEN];
 	uint8_t payload[WIRE_PAYLOAD_MAX];
@@ -185,6 +186,10 @@ count_send(struct node *n, const struct client_event *ev)
 	n->sent++;
 	assert_int_equal(stun_parse(&m, ev->data, ev->len), 0);
 	assert_true(m.fingerprint);
+	if (m.method == STUN_BINDING) {
+		n->bindings++;
+		memcpy(n->binding_tid, m.tid, STUN_TID_LEN);
+	}
 	if (m.method != NATKIT_HELLO)
 		return;
 	n->hellos++;
@@ -219,6 +224,7 @@ drain(struct node *n)
 			break;
 		case CLIENT_DOWN:
 			n->downs++;
+			n->down = ev;
 			n->reason = ev.reason;
 			break;
 		case CLIENT_REFUSED:
@@ -358,6 +364,109 @@ another_key_than_the_pinned_one_gets_nothing(void **state)
 	assert_true(node[0].hellos > 8);
 	assert_true(node[0].hellos < 60);
 	assert_true(node[0].longest_gap_ms <= 16000);
+}
+
+/* Once, with where it was tried; and the session may come up all the same. */
+static void
+nobody_there_is_told(void **state)
+{
+	(void)state;
+	stop_server(0);
+	start_node(0, server_pub, 0);
+	run(20000); /* to look the name up; nothing is tried yet */
+	assert_int_equal(node[0].downs, 0);
+	resolve(0, 0, 1);
+	run(CONTACT_MS - 10);
+	assert_int_equal(node[0].downs, 0);
+	run(20);
+	assert_int_equal(node[0].downs, 1);
+	assert_string_equal(node[0].reason, "no-answer");
+	assert_true(addr_equal(&node[0].down.to, &host[0].addr[0]));
+	run(300000);
+	assert_int_equal(node[0].downs, 1);
+	assert_int_equal(node[0].bindings, 1);
+	start_server(0, SERVER_HELLO_RATE);
+	run(16000);
+	assert_int_equal(node[0].ups, 1);
+	assert_int_equal(node[0].downs, 1);
+}
+
+/* Both families are asked, and the one that answers is named. */
+static void
+a_server_with_another_key_is_told(void **state)
+{
+	struct addr both[2];
+	struct moment now;
+
+	(void)state;
+	start_node(1, server_pub, 0);
+	start_node(0, node[1].pub, 0);
+	node[1].on = false;
+	both[0] = host[0].addr[0];
+	both[0].port = 9; /* nobody there */
+	both[1] = host[0].addr[1];
+	now = moment();
+	client_addresses(&node[0].c, both, 2, &now);
+	run(CONTACT_MS + 10);
+	assert_int_equal(node[0].downs, 1);
+	assert_string_equal(node[0].reason, "wrong-key");
+	assert_true(addr_equal(&node[0].down.to, &both[1]));
+	assert_int_equal(node[0].bindings, 2);
+	run(300000);
+	assert_int_equal(node[0].downs, 1);
+	assert_int_equal(node[0].ups, 0);
+}
+
+static void
+binding_answer(const struct addr *from, const uint8_t tid[STUN_TID_LEN],
+    enum stun_class class)
+{
+	struct moment now = moment();
+	uint8_t out[STUN_MAX];
+	struct stun_buf b;
+	int len;
+
+	stun_begin(&b, out, sizeof(out), STUN_BINDING, class, tid);
+	len = stun_end(&b, true);
+	assert_true(len > 0);
+	client_input(&node[0].c, from, out, (size_t)len, &now);
+	drain(&node[0]);
+}
+
+/* From elsewhere, to another question, or an error: no sign of a server. */
+static void
+stray_answers_are_no_server(void **state)
+{
+	uint8_t tid[STUN_TID_LEN] = {1};
+	struct addr elsewhere;
+
+	(void)state;
+	stop_server(0);
+	start_node(0, server_pub, 0);
+	resolve(0, 0, 1);
+	run(CONTACT_MS - 100);
+	assert_int_equal(node[0].bindings, 1);
+	addr_parse(&elsewhere, "192.0.2.66:3478");
+	binding_answer(&elsewhere, node[0].binding_tid, STUN_SUCCESS);
+	binding_answer(&host[0].addr[0], tid, STUN_SUCCESS);
+	binding_answer(&host[0].addr[0], node[0].binding_tid, STUN_ERROR);
+	run(200);
+	assert_int_equal(node[0].downs, 1);
+	assert_string_equal(node[0].reason, "no-answer");
+}
+
+static void
+a_contact_that_comes_late_is_no_failure(void **state)
+{
+	(void)state;
+	stop_server(0);
+	start_node(0, server_pub, 0);
+	resolve(0, 0, 1);
+	run(DIAL_ATTEMPT_MS + 100); /* the next HELLO follows within a second */
+	start_server(0, SERVER_HELLO_RATE);
+	run(600000);
+	assert_int_equal(node[0].ups, 1);
+	assert_int_equal(node[0].downs, 0);
 }
 
 static void
@@ -907,6 +1016,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(another_key_than_the_pinned_one_gets_nothing),
+	    TEST(nobody_there_is_told),
+	    TEST(a_server_with_another_key_is_told),
+	    TEST(stray_answers_are_no_server),
+	    TEST(a_contact_that_comes_late_is_no_failure),
 	    TEST(comes_up_and_measures),
 	    TEST(waits_for_addresses),
 	    TEST(stays_up_on_keepalives_alone),
