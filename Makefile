@@ -187,18 +187,21 @@ bench:
 	@$(MAKE) --no-print-directory programs $(BENCH)
 	@for b in $(BENCH); do $(TEST_ENV) $$b || exit 1; done
 
+INSTALL_BIN = "$(DESTDIR)$(PREFIX)/bin"
+INSTALL_MAN = "$(DESTDIR)$(PREFIX)/share/man"
+
 install: programs
-	install -d $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(PROGRAMS) $(SCRIPTS) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 bin/natkit-records.sh $(DESTDIR)$(PREFIX)/bin
-	for p in $(PAGES); do d=$(DESTDIR)$(PREFIX)/share/man/man$${p##*.}; \
-		install -d $$d && install -m 644 $$p $$d; done
+	install -d $(INSTALL_BIN)
+	install -m 755 $(PROGRAMS) $(SCRIPTS) $(INSTALL_BIN)
+	install -m 644 bin/natkit-records.sh $(INSTALL_BIN)
+	for p in $(PAGES); do install -d $(INSTALL_MAN)/man$${p##*.} && \
+		install -m 644 $$p $(INSTALL_MAN)/man$${p##*.}; done
 
 uninstall:
-	cd $(DESTDIR)$(PREFIX)/bin && rm -f natkit-records.sh \
+	cd $(INSTALL_BIN) && rm -f natkit-records.sh \
 		$(notdir $(PROGRAMS) $(SCRIPTS))
 	for p in $(notdir $(PAGES)); do \
-		rm -f $(DESTDIR)$(PREFIX)/share/man/man$${p##*.}/$$p; done
+		rm -f $(INSTALL_MAN)/man$${p##*.}/$$p; done
 
 clean:
 	rm -rf $(BUILD)
