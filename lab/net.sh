@@ -42,8 +42,12 @@ net_usable() {
 	}
 }
 
-# Once, first thing inside: a private /run.
+# Once, first thing inside: a private /run. Outside it would be the machine's.
 net_begin() {
+	[ $$ = 1 ] || {
+		echo "lab: run this by \$NET_UNSHARE, not as it is" >&2
+		exit 100
+	}
 	mount -t tmpfs -o mode=755 none /run
 	mkdir -p /run/netns /run/wireguard "$NET_DIR/tmp"
 	ip link set lo up
