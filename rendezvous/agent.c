@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "advice.h"
 #include "client.h"
 #include "drop.h"
 #include "exitcode.h"
@@ -24,6 +25,7 @@
 #include "verb.h"
 
 #define RESOLVE_TIMEOUT_MS 5000
+#define UNMET_S 10 /* with a session: time to say who is not there */
 
 _Static_assert(OPTIONS_SERVERS <= INTRODUCTION_SERVERS, "each has a place");
 
@@ -43,12 +45,13 @@ struct agent {
 	struct loop loop;
 	struct port *port;
 	struct portloop portloop;
-	struct event *input, *output, *timer;
+	struct event *input, *output, *timer, *unmet;
 	struct resolver *resolver;
 	struct report report;
 	struct agent_server server[OPTIONS_SERVERS];
 	struct introduction *peer; /* sodium_malloc'ed */
 	int n_peers;
+	bool met[REQUEST_PEERS]; /* or a warning said that it was not */
 	struct line line;
 	struct feed feed;
 	uint64_t line_number;
@@ -93,11 +96,9 @@ printed(struct agent *a, int err)
 	if (err == 0 || a->ending)
 		return;
 	if (err == -EPIPE)
-		log_warnx("nobody reads standard output any more");
-	else {
-		errno = -err;
-		log_warn("standard output");
-	}
+		log_info("nobody reads standard output any more");
+	else
+		log_fatalx("standard output: %s", strerror(-err));
 	end(a, EXIT_TEMP);
 }
 
@@ -109,7 +110,7 @@ send_datagram(
 	int err = port_send(a->port, to, NULL, 0, data, len);
 
 	if (err == -EPIPE || err == -ECONNRESET || err == -ENOTCONN) {
-		log_warnx("the port socket is gone: start nat-port again");
+		log_fatalx("the port socket is gone: has nat-port ended?");
 		end(a, EXIT_TEMP);
 	} else if (err != 0)
 		log_debug("to %s: %s", addr_format(to, text), strerror(-err));
@@ -195,18 +196,53 @@ client_news(struct agent *a, int server, const struct news *n)
 	}
 }
 
+static bool
+connected(const struct agent *a)
+{
+	for (size_t s = 0; s < a->o.n_servers; s++)
+		if (a->server[s].client->up)
+			return true;
+	return false;
+}
+
+/* Once a peer and run: most are just not there, and come. */
+static void
+unmet_cb(evutil_socket_t fd, short events, void *arg)
+{
+	struct agent *a = arg;
+
+	(void)fd;
+	(void)events;
+	for (int p = 0; p < a->n_peers && connected(a); p++) {
+		if (!a->met[p])
+			advice_unmet(a->peer[p].key, a->key.pub);
+		a->met[p] = true;
+	}
+}
+
+/* A session came up, or peers are wanted now: they have some time. */
+static void
+await_peers(struct agent *a)
+{
+	const struct timeval tv = {.tv_sec = UNMET_S};
+
+	if (a->generation > 0 && connected(a) &&
+	    !event_pending(a->unmet, EV_TIMEOUT, NULL))
+		event_add(a->unmet, &tv);
+}
+
 static void
 session_changed(
     struct agent *a, struct agent_server *s, const struct client_event *ev)
 {
-	const char *name = a->o.server[s->index].name;
+	const struct options_server *o = &a->o.server[s->index];
 
 	for (int i = 0; i < a->n_peers; i++)
 		introduction_session(
 		    &a->peer[i], s->index, ev->what == CLIENT_UP);
-	if (ev->what == CLIENT_REFUSED)
-		log_warnx("%s refuses this key: %s", name, ev->reason);
-	printed(a, report_session(&a->report, a->o.server[s->index].key, ev));
+	advice_session(o, ev);
+	await_peers(a);
+	printed(a, report_session(&a->report, o->key, ev));
 }
 
 /* Returns whether there was anything. */
@@ -271,9 +307,10 @@ run_peer(struct agent *a, int peer, uint64_t *next_ms)
 		else if (ev.what == INTRODUCTION_READY)
 			client_ready(a->server[ev.server].client, peer, ev.mine,
 			    ev.theirs);
-		else if (ev.what == INTRODUCTION_DONE)
+		else if (ev.what == INTRODUCTION_DONE) {
+			a->met[peer] = true;
 			printed(a, report_introduced(&a->report, i));
-		else if (ev.what == INTRODUCTION_GO)
+		} else if (ev.what == INTRODUCTION_GO)
 			printed(a, report_go(&a->report, i, &ev));
 		else
 			printed(a, report_gone(&a->report, i->key));
@@ -318,6 +355,8 @@ new_generation(struct agent *a)
 	bool first = a->generation == 0;
 
 	a->generation++;
+	if (first)
+		await_peers(a);
 	log_info("generation %u: %zu candidates", a->generation, a->feed.n);
 	for (int p = 0; p < a->n_peers; p++)
 		introduction_candidates(
@@ -486,6 +525,7 @@ start_events(struct agent *a)
 
 	portloop_start(&a->portloop, &a->loop, a->port, each_message, NULL, a);
 	a->timer = loop_event(&a->loop, -1, 0, timer_cb, a);
+	a->unmet = loop_event(&a->loop, -1, 0, unmet_cb, a);
 	a->input = loop_event(
 	    &a->loop, STDIN_FILENO, EV_READ | EV_PERSIST, input_cb, a);
 	event_add(a->input, NULL);
@@ -516,6 +556,7 @@ stop(struct agent *a)
 {
 	portloop_stop(&a->portloop);
 	event_free(a->timer);
+	event_free(a->unmet);
 	event_free(a->input);
 	if (a->output != NULL)
 		event_free(a->output);

@@ -3,7 +3,6 @@
  * far is it? A HELLO proves the key; no session message follows, so nothing
  * is registered. A plain Binding request (RFC 8489) tells a server with
  * another key from no server at all. */
-#include <errno.h>
 #include <sodium.h>
 #include <string.h>
 #include <unistd.h>
@@ -74,13 +73,13 @@ give_up(struct ping *p)
 	const char *name = p->o.server[0].name;
 
 	if (!p->resolved)
-		log_warnx("%s: the name can't be looked up", name);
+		log_fatalx("%s: the name can't be looked up", name);
 	else if (p->alive)
-		log_warnx("%s: a STUN server answers there, but not with the "
-			  "key given",
+		log_fatalx("%s: a STUN server answers there, but not with the "
+			   "key given",
 		    name);
 	else
-		log_warnx("%s: no answer", name);
+		log_fatalx("%s: no answer", name);
 	end(p, p->alive ? EXIT_NO : EXIT_TEMP);
 }
 
@@ -139,10 +138,8 @@ proven(struct ping *p, const struct addr *from,
 	int err = report_server(
 	    &p->report, p->o.server[0].key, from, rtt_us, &welcome->mapped);
 
-	if (err != 0) {
-		errno = -err;
-		log_warn("standard output");
-	}
+	if (err != 0)
+		log_fatalx("standard output: %s", strerror(-err));
 	if (welcome->status == WIRE_FORBIDDEN && p->o.key_path != NULL)
 		log_info("the server does not allow this key");
 	if (welcome->status == WIRE_FULL)
@@ -203,7 +200,7 @@ resolve_cb(void *arg, int error, const struct addr *list, size_t n)
 		if (options_usable(&p->o, p->port, &list[i]))
 			usable[kept++] = list[i];
 	if (kept == 0) {
-		log_warnx("%s: %s", p->o.server[0].name,
+		log_fatalx("%s: %s", p->o.server[0].name,
 		    error != 0 ? resolve_error(error)
 			       : "no address of a family that works here");
 		end(p, EXIT_TEMP);

@@ -202,7 +202,7 @@ field() {
 	run --separate-stderr "$r" ping -w 2 -S "$(pub s2)@127.0.0.1:$port"
 	[ "$status" -eq 1 ]
 	[ -z "$output" ]
-	[[ "$stderr" == *"not with the key given"* ]]
+	[[ "$stderr" == *": fatal: "*"not with the key given"* ]]
 	run --separate-stderr "$r" ping -w 1 -6 -S "$(pub s)@127.0.0.1:$port"
 	[ "$status" -eq 111 ]
 	# none of these registered a key
@@ -213,8 +213,41 @@ field() {
 	run --separate-stderr "$r" ping -w 1 -S "$(pub s)@127.0.0.1:$port"
 	[ "$status" -eq 111 ]
 	[ -z "$output" ]
-	[[ "$stderr" == *"no answer"* ]]
+	[[ "$stderr" == *": fatal: "*"no answer"* ]]
 }
+
+@test "a server that is down, or has another key, is told, with what to do" {
+	local server_pid
+	serve s 0
+	server_pid=$pid
+	agent a -S "$(pub s2)@127.0.0.1:$port" "$(pub b)"
+	await a.out "^session server=$(pub s2) endpoint=127.0.0.1:$port state=down reason=wrong-key$"
+	[ "$(cat a.err)" = "nat-rendezvous: warning: 127.0.0.1:$port: a server answers there, but not with the key given with -S" ]
+	kill "$server_pid"
+	wait "$server_pid" || :
+	agent b -S "$(pub s)@127.0.0.1:$port" "$(pub a)"
+	await b.out "^session server=$(pub s) endpoint=127.0.0.1:$port state=down reason=no-answer$"
+	[ "$(cat b.err)" = "nat-rendezvous: warning: 127.0.0.1:$port: no answer; is nat-rendezvousd running there, and UDP open? try: nat-rendezvous ping -S $(pub s)@127.0.0.1:$port" ]
+	serve s "$port" # and it is tried again
+	await b.out " state=up "
+}
+
+@test "a peer that is not there is named, once" {
+	serve s 0
+	agent a -S "$(pub s)@127.0.0.1:$port" "$(pub b)" "$(pub c)"
+	agent b -S "$(pub s)@127.0.0.1:$port" "$(pub a)"
+	offer 1001 >&5
+	offer 1002 >&6
+	met a b 1002
+	await a.err "not met yet"
+	[ "$(cat a.err)" = "nat-rendezvous: warning: peer $(pub c): not met yet: it must run with the same server, and want our key $(pub a)" ]
+	agent c -S "$(pub s)@127.0.0.1:$port" "$(pub a)"
+	offer 1003 >&7
+	await a.out "^go key=$(pub c) "
+	[ "$(wc -l <a.err)" -eq 1 ]
+	[ ! -s b.err ]
+}
+
 
 # met NAME PEER PORT: NAME has all that it needs of PEER.
 met() {
@@ -434,14 +467,14 @@ met() {
 	serve s 0
 	mkfifo out
 	agent a -S "$(pub s)@127.0.0.1:$port" "$(pub b)"
-	"$r" agent -k c.key -S "$(pub s)@127.0.0.1:$port" "$(pub b)" \
+	"$r" agent -v -k c.key -S "$(pub s)@127.0.0.1:$port" "$(pub b)" \
 	    <a.in >out 2>c.err 3>&- &
 	pid=$!
 	head -n 2 <out >lines
 	[ "$(wc -l <lines)" -eq 2 ]
 	wait "$pid" && code=0 || code=$?
 	[ "$code" -eq 111 ]
-	grep -q "nobody reads" c.err
+	grep -q "info: nobody reads" c.err
 }
 
 @test "SIGTERM and SIGINT end it with 0" {
