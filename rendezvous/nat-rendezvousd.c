@@ -365,8 +365,13 @@ listen_all(struct daemon *d)
 		if (rc == 0)
 			continue;
 		errno = -rc;
-		fatal(
-		    rc == -EADDRINUSE || rc == -ENOMEM ? EXIT_TEMP : EXIT_USAGE,
+		if (rc == -EADDRINUSE)
+			fatalx(EXIT_USAGE,
+			    "can't listen on %s port %u: %s; is another "
+			    "nat-rendezvousd running? ss -lunp; or choose -p",
+			    addr_format_ip(&d->bind[i], text), d->port,
+			    strerror(errno));
+		fatal(rc == -ENOMEM ? EXIT_TEMP : EXIT_USAGE,
 		    "can't listen on %s port %u",
 		    addr_format_ip(&d->bind[i], text), d->port);
 	}
@@ -402,6 +407,8 @@ start(struct daemon *d)
 	    d->user == NULL ? "nobody" : d->user, d->user != NULL, &what);
 	if (rc != 0) {
 		errno = -rc;
+		if (rc == -ENOENT && d->user != NULL)
+			fatalx(EXIT_USAGE, "-u %s: no such user", d->user);
 		fatal(EXIT_USAGE, "can't drop privileges: %s", what);
 	}
 }
@@ -424,9 +431,15 @@ watch(struct daemon *d)
 static void
 announce(struct daemon *d)
 {
+	char text[ADDR_STRLEN], key[KEY_STRLEN];
 	struct record r;
 
-	for (int i = 0; d->announce && i < d->n_listeners; i++) {
+	for (int i = 0; i < d->n_listeners; i++) {
+		log_info("listening on %s; clients use -S %s@THIS-HOST:%u",
+		    addr_format(listener_addr(d->listeners[i]), text),
+		    key_format(d->public, key), d->port);
+		if (!d->announce)
+			continue;
 		status_listen(&r, d->listeners[i]);
 		record_write(&r, STDOUT_FILENO, d->json);
 	}

@@ -102,10 +102,14 @@ until_true() {
 	[[ $output == *"(3478)"* ]]
 }
 
-@test "an address in use is temporary, an address of nobody is not" {
+@test "an address in use, or of nobody, ends it, and what to do is said" {
 	start -b 127.0.0.1
 	run --separate-stderr "$D" -k key -b 127.0.0.1 -p "$PORT"
-	[ "$status" -eq 111 ]
+	[ "$status" -eq 100 ]
+	[[ $stderr == *"fatal: "*"port $PORT: "*"is another nat-rendezvousd running? ss -lunp; or choose -p" ]]
+	run --separate-stderr "$D" -k key -b 127.0.0.1 -p 0 -u no-such-user
+	[ "$status" -eq 100 ]
+	[[ $stderr == *"fatal: -u no-such-user: no such user" ]]
 	run --separate-stderr "$D" -k key -b 192.0.2.1 -p 0
 	[ "$status" -eq 100 ]
 	[[ $stderr == *"192.0.2.1"* ]]
