@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-# shellcheck shell=sh disable=SC2034
+# shellcheck shell=sh disable=SC2034,SC2154
 #
 # What the scripts share: parsing records (nat-records(5)), finding programs,
 # and children whose end is an event and who never outlive the script.
@@ -21,17 +21,75 @@ die() { # CODE TEXT
 	exit "$1"
 }
 
-# Sets found to the program's path: next to the script, else in
-# $NATKIT_BUILD, else in PATH.
+# Sets found to the program's path: next to the script (its real place), else
+# in $NATKIT_BUILD, where make builds it, or in PATH.
 find_program() {
-	case $0 in
-	*/*) found=${0%/*}/$1 ;;
-	*) found=./$1 ;;
-	esac
+	found=${here:-.}/$1
 	[ ! -x "$found" ] || return 0
 	found=${NATKIT_BUILD:+$NATKIT_BUILD/$1}
 	[ -z "$found" ] || [ ! -x "$found" ] || return 0
-	found=$(command -v "$1") || die 127 "the program $1 is not installed"
+	found=${here:-.}/../build/$1
+	[ ! -x "$found" ] || return 0
+	! found=$(command -v "$1") || return 0
+	case $1 in
+	nat-*) die 127 "$1 isn't there: run make, or set NATKIT_BUILD" ;;
+	*) die 127 "the program $1 is not installed" ;;
+	esac
+}
+
+# usage TEXT: wrong usage. The script's variable synopsis says the right one.
+usage() {
+	tell fatal "$1"
+	printf 'usage: %s\n' "$synopsis" >&2
+	exit 100
+}
+
+help() {
+	printf 'usage: %s\n\n%s\n' "$synopsis" "$options"
+	exit 0
+}
+
+# No option may follow the other arguments: they would be taken for more of
+# them.
+options_first() { # ARGUMENTS
+	for r_field; do
+		case $r_field in
+		--) return 0 ;;
+		-?*) usage "$r_field: options come before the $options_before" ;;
+		esac
+	done
+}
+
+# Sets server to KEY@host:port; without a port it is 3478, that of STUN.
+server_parse() {
+	server=$1
+	case $server in
+	*[!]A-Za-z0-9+/=@._:%[-]*) usage "-S is malformed: give KEY@host:port" ;;
+	*@*@*) usage "server $server has two @: give KEY@host:port" ;;
+	*@*) ;;
+	*) usage "server $server has no @: give KEY@host:port" ;;
+	esac
+	r_rest=${server%%@*} r_host=${server#*@} r_port=3478
+	[ ${#r_rest} = 44 ] ||
+		usage "server $server: the key has ${#r_rest} characters, not 44"
+	case $r_rest in
+	*[!A-Za-z0-9+/=]* | *=?* | *[!=])
+		usage "server $server: the key is no base64 of 32 bytes"
+		;;
+	esac
+	case $r_host in
+	'') usage "server $server has no host after the @" ;;
+	\[*\]:*) r_port=${r_host##*]:} ;;
+	\[*\]) server=$server:3478 ;;
+	*[][]* | *:*:*) usage "server $server: an IPv6 address stands in [ ]" ;;
+	:*) usage "server $server has no host after the @" ;;
+	*:*) r_port=${r_host#*:} ;;
+	*) server=$server:3478 ;;
+	esac
+	if ! is_number "$r_port" || [ "$r_port" -lt 1 ] ||
+		[ "$r_port" -gt 65535 ]; then
+		usage "server $server: the port is a number from 1 to 65535"
+	fi
 }
 
 is_key() {
@@ -103,6 +161,31 @@ record_decode() {
 	R_REASON=$R_REASON$r_rest
 }
 
+# The last state of each peer, in states: " KEY:STATE KEY:STATE ...".
+states=''
+
+state_set() { # KEY STATE
+	r_states=''
+	for r_state in $states; do
+		[ "${r_state%:*}" = "$1" ] || r_states="$r_states $r_state"
+	done
+	states="$r_states $1:$2"
+}
+
+# The end of -w: says what is missing, and ends.
+not_done() { # SECONDS DONE-STATE
+	for r_state in $states; do
+		case ${r_state##*:} in
+		"$2") continue ;;
+		waiting) r_rest='waiting for it at the server' ;;
+		direct) r_rest='direct, but no handshake' ;;
+		*) r_rest=${r_state##*:} ;;
+		esac
+		tell fatal "not done within $1 s: peer ${r_state%:*}: $r_rest"
+	done
+	exit 111
+}
+
 # Children. Their records and their ends are lines in one fifo, fd 3, which
 # the script reads: its event loop. Over fd 9 child_last learns who runs; a
 # script that dies by kill -9 closes it, and child_last cleans up after it.
@@ -111,10 +194,16 @@ children='' # "NAME PID NAME PID ...": the shells around the programs
 children_first='' # those that are ended before the others
 run=0	    # tells the events of this run from those of the one before
 
+# What this script and its children say goes by way of child_log, which says
+# nothing more once the end has begun: what a child says of the others' end is
+# of no use then.
 children_begin() {
 	dir=$(mktemp -d "${TMPDIR:-/tmp}/$prog.XXXXXX") || exit 111
-	mkfifo "$dir/events" "$dir/life"
+	mkfifo "$dir/events" "$dir/life" "$dir/log"
 	child_last &
+	child_log <"$dir/log" >/dev/null &
+	log=$!
+	exec 2>"$dir/log"
 	trap children_end EXIT
 	trap 'exit 0' INT TERM HUP
 	trap 'exit 111' PIPE # nobody reads what we print
@@ -139,6 +228,21 @@ child_last() {
 	rm -rf "$dir"
 }
 
+# Ends with the line "end DIR", and leaves somebody to read what still comes.
+child_log() {
+	trap '' INT TERM HUP
+	exec 4<&0
+	while IFS= read -r c_line <&4; do
+		case $c_line in
+		*"end $dir") # after half a line of another's, perhaps
+			cat <&4 >/dev/null 2>&1 &
+			return 0
+			;;
+		esac
+		printf '%s\n' "$c_line" >&2 || :
+	done
+}
+
 # What a script still has to do when its children have been ended, however it
 # ended itself.
 children_after() {
@@ -146,7 +250,8 @@ children_after() {
 }
 
 # child NAME IN OUT prog args: starts it, with standard input and output from
-# and to those files. Its end is the event "stage name= run= code=".
+# and to those files. Its end is the event "stage name= run= code=". A session of
+# its own keeps Ctrl-C away from it: only the script ends it, in its order.
 child() {
 	child_run "$@" &
 	children="$children $1 $!"
@@ -156,9 +261,12 @@ child() {
 child_run() {
 	c_name=$1 c_in=$2 c_out=$3 c_end='' c_pid='' c_code=0
 	shift 3
-	exec 9>&- # a redirection of the call would keep a copy
+	exec 5>&- 9>&- # a redirection of the call would keep a copy
 	trap 'c_end=1; [ -z "$c_pid" ] || kill "$c_pid" 2>&- || :' TERM
-	"$@" <"$c_in" >"$c_out" 3>&- &
+	case $1 in
+	*/* | sleep) setsid "$@" <"$c_in" >"$c_out" 3>&- & ;;
+	*) "$@" <"$c_in" >"$c_out" 3>&- & ;;
+	esac
 	c_pid=$!
 	[ -z "$c_end" ] || kill "$c_pid" 2>/dev/null || :
 	wait "$c_pid" 2>/dev/null || c_code=$?
@@ -194,6 +302,8 @@ children_end() {
 	c_exit=$?
 	trap '' INT TERM HUP PIPE
 	trap - EXIT
+	echo "end $dir" >&2 || :
+	wait "$log" || :
 	# shellcheck disable=SC2086
 	[ -z "$children_first" ] || children_stop $children_first
 	children_stop

@@ -23,7 +23,7 @@ refused() {
 	cat "$BATS_TEST_TMPDIR/err"
 	[ "$code" = "$want" ]
 	[ ! -s "$BATS_TEST_TMPDIR/out" ]
-	head -n 1 "$BATS_TEST_TMPDIR/err" | grep -qE "^nat-[a-z]+: fatal: $pattern"
+	head -n 1 "$BATS_TEST_TMPDIR/err" | grep -qE "^nat-[a-z-]+: fatal: $pattern"
 	[ -z "$(ls -A "$TMPDIR")" ]
 }
 
@@ -44,20 +44,65 @@ parse() {
 	refused 100 '.* is no name of an interface' "$bin/nat-wg" -S "$server" 'w g'
 	refused 100 '-Z is no option' "$bin/nat-wg" -Z
 	refused 100 '-S needs an argument' "$bin/nat-wg" -S
+	refused 100 '-1: options come before the interface' \
+	    "$bin/nat-wg" -S "$server" wg0 -1
 }
 
 @test "nat-wg: an interface that is not there" {
-	refused 100 'nosuch0 is no WireGuard interface' \
+	refused 100 'no interface nosuch0; WireGuard interfaces here: ' \
 	    "$bin/nat-wg" -S "$server" nosuch0
-	NATKIT_SERVER=$server refused 100 'nosuch0 is no WireGuard' \
+	NATKIT_SERVER=$server refused 100 'no interface nosuch0' \
 	    "$bin/nat-wg" nosuch0
+	refused 100 'lo is no WireGuard interface' "$bin/nat-wg" -S "$server" lo
+}
+
+@test "-S: the reason why it is refused" {
+	local prog host
+	for prog in nat-wg nat-connect; do
+		prog=$bin/$prog
+		refused 100 'server short@h: the key has 5 characters, not 44' \
+		    "$prog" -S short@h lo
+		refused 100 'server .*: the key is no base64 of 32 bytes' \
+		    "$prog" -S "${key%=}A@h" lo
+		refused 100 'server h has no @' "$prog" -S h lo
+		refused 100 'server .* has no host' "$prog" -S "$key@" lo
+		for host in ::1 '[::1'; do
+			refused 100 'server .*: an IPv6 address stands in' \
+			    "$prog" -S "$key@$host" lo
+		done
+		for host in h: h:0 h:65536 h:x '[::1]:0'; do
+			refused 100 'server .*: the port is a number' \
+			    "$prog" -S "$key@$host" lo
+		done
+	done
+	NATKIT_SERVER=short@h refused 100 'server short@h: the key has 5' \
+	    "$bin/nat-wg" lo
+}
+
+@test "-S: the port is 3478 when none is given" {
+	sh -c 'set -efu; . "$1"; shift
+	for s; do server_parse "$s"; echo "${server#*@}"; done' sh \
+	    "$bin/natkit-records.sh" "$key@h" "$key@[::1]" "$key@h:1" \
+	    "$key@[::1]:2" >"$BATS_TEST_TMPDIR/out"
+	printf '%s\n' h:3478 '[::1]:3478' h:1 '[::1]:2' |
+		diff - "$BATS_TEST_TMPDIR/out"
+}
+
+@test "nat-wg-apply: by hand it says what it is" {
+	refused 100 'give one WireGuard interface' "$bin/nat-wg-apply"
+	refused 100 'NATKIT_WG_DIR is not set' "$bin/nat-wg-apply" wg0
+}
+
+@test "a link to a script finds what the script needs" {
+	ln -s "$bin/nat-connect" "$BATS_TEST_TMPDIR/linked"
+	run -0 "$BATS_TEST_TMPDIR/linked" -h
 }
 
 @test "nat-connect: usage errors are one clear line and 100" {
 	local c="$bin/nat-connect" k="$BATS_TEST_TMPDIR/key"
 	refused 100 'no server' "$c" -k "$k" 7000 "$key"
 	refused 100 'no key' "$c" -S "$server" 7000 "$key"
-	refused 100 'nokey@h:1 is not a server' \
+	refused 100 'server nokey@h:1: the key has 5 characters' \
 	    "$c" -k "$k" -S nokey@h:1 7000 "$key"
 	refused 100 '-S is malformed' "$c" -k "$k" -S "$key@h:1 -x" 7000 "$key"
 	refused 100 '70000 is not a UDP port' "$c" -k "$k" -S "$server" 70000 "$key"
@@ -66,19 +111,31 @@ parse() {
 	refused 100 'give the public key' "$c" -k "$k" -S "$server" 7000 -- true
 	refused 100 '-m or -x is malformed' \
 	    "$c" -m '1;id' -k "$k" -S "$server" 7000 "$key"
-	refused 100 'the key file .* can.t be read' \
+	refused 100 'the key file .* can.t be read: it isn.t there' \
 	    "$c" -k /nonexistent -S "$server" 7000 "$key"
+	refused 100 'the key file .* is empty' \
+	    "$c" -k /dev/null -S "$server" 7000 "$key"
+	refused 100 '-o: options come before the port' \
+	    "$c" -k "$k" -S "$server" 7000 "$key" -o
+	refused 127 'the hook ./nosuch isn.t there' \
+	    "$c" -k "$k" -S "$server" 7000 "$key" -- ./nosuch
 	echo nonsense >"$k"
 	refused 100 '.* does not hold a private key' \
 	    "$c" -k "$k" -S "$server" 7000 "$key"
 	! grep -q nonsense "$BATS_TEST_TMPDIR/err"
 }
 
-@test "-h is the synopsis on standard output, and 0" {
+@test "-h and --help: synopsis and options on standard output, and 0" {
+	local prog option
+	for prog in nat-wg nat-connect nat-wg-apply; do
+		for option in -h --help; do
+			run -0 --separate-stderr "$bin/$prog" "$option"
+			[[ $output == usage:\ $prog\ * ]]
+			[ -z "$stderr" ]
+		done
+	done
 	run -0 "$bin/nat-wg" -h
-	[[ $output == usage:\ nat-wg* ]]
-	run -0 "$bin/nat-connect" -h
-	[[ $output == usage:\ nat-connect* ]]
+	[[ $output == *"  -w  with -1: seconds"* ]]
 }
 
 @test "records: fields, unknown ones skipped" {
@@ -178,6 +235,39 @@ child_of_ours() {
 	! grep -F "$key" "$BATS_TEST_TMPDIR/env" || false
 	grep -q ' 0 -> ' "$BATS_TEST_TMPDIR/fds"
 	! grep -F "$BATS_TEST_TMPDIR/key" "$BATS_TEST_TMPDIR/fds" || false
+}
+
+@test "nat-connect: what is missing when the time is up, by peer" {
+	run -111 --separate-stderr "$bin/nat-connect" -1 -w 1 -q -o \
+	    -k "$BATS_TEST_TMPDIR/key" -S "$key@127.0.0.1:9" 0 "$key" 3>&-
+	grep -qxF "path key=$key state=waiting" <<<"$output"
+	[ "$stderr" = "nat-connect: fatal: not done within 1 s: peer $key: waiting for it at the server" ]
+	[ -z "$(ls -A "$TMPDIR")" ]
+}
+
+@test "nat-connect: ended by TERM or Ctrl-C, it says nothing of that" {
+	local how before
+	for how in TERM INT TERM INT; do
+		# A process group of its own gets Ctrl-C as from a terminal.
+		env --default-signal=INT setsid "$bin/nat-connect" -o \
+		    -k "$BATS_TEST_TMPDIR/key" -S "$key@127.0.0.1:9" 0 "$key" \
+		    >/dev/null 2>"$BATS_TEST_TMPDIR/err" </dev/null 3>&- &
+		pid=$!
+		for _ in $(seq 200); do
+			! child_of_ours nat-punch || break
+			sleep 0.05
+		done
+		before=$(wc -l <"$BATS_TEST_TMPDIR/err")
+		if [ "$how" = INT ]; then
+			kill -INT -- "-$pid"
+		else
+			kill "$pid"
+		fi
+		wait "$pid"
+		cat "$BATS_TEST_TMPDIR/err"
+		! tail -n "+$((before + 1))" "$BATS_TEST_TMPDIR/err" | grep . || false
+		[ -z "$(ls -A "$TMPDIR")" ]
+	done
 }
 
 # unproven SIGNAL [lost]: a path that WireGuard has not used yet (or that is
