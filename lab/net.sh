@@ -5,9 +5,11 @@
 # Run the script that sources this by $NET_UNSHARE: all of it (namespaces,
 # processes, sockets) is gone when it or its parent ends, however it ends.
 #
-#   ha --- na --- pub --- nb --- hb        h: host, n: NAT, pub: public host
+#                   pub
+#                    |
+#   ha --- na --- isp --- nb --- hb        h: host, n: NAT, pub: public host
 #
-# pub is a router between the NATs (TTL counts) and the rendezvous server's
+# isp is a router (TTL counts); pub beside it is the rendezvous server's
 # host, at 192.0.2.1 and 2001:db8::1. Both private sides are 192.168.1.0/24
 # with the same host addresses. Interfaces: wan and lan of a NAT, eth of a
 # host. Names of WireGuard interfaces must be unique in one lab, because
@@ -85,34 +87,44 @@ net_router() {
 	    net.ipv6.conf.all.forwarding=1
 }
 
+# The router of the provider, and the public host beside the way of the NATs.
 net_public() {
-	net_ns pub
-	net_router pub
-	ip -n pub addr add "$NET_SERVER/32" dev lo
-	ip -n pub addr add "$NET_SERVER6/128" dev lo
-	# What the proof of the demo counts: UDP to or from the public host
-	# itself, and UDP that it only routes.
+	net_ns isp pub
+	net_router isp
+	net_wire isp to-pub pub eth
+	ip -n isp addr add 192.0.2.254/24 dev to-pub
+	ip -n isp addr add 2001:db8::fe/64 dev to-pub
+	ip -n pub addr add "$NET_SERVER/24" dev eth
+	ip -n pub addr add "$NET_SERVER6/64" dev eth
+	ip -n pub route add default via 192.0.2.254
+	ip -n pub route add default via 2001:db8::fe
+	# What the proof of the demo counts: WireGuard's packets (type 1 to 4,
+	# three zeros) at the public host, and those that the router passes on.
 	on pub nft -f - <<-N
 	table inet count {
-		counter own { }
-		counter routed { }
-		chain in { type filter hook input priority 0
+		counter wireguard { }
+		chain in { type filter hook prerouting priority 0
 			meta l4proto udp @th,64,8 { 1, 2, 3, 4 } \
-			    @th,72,24 0 counter name own; }
-		chain out { type filter hook output priority 0
+			    @th,72,24 0 counter name wireguard; }
+		chain out { type filter hook postrouting priority 0
 			meta l4proto udp @th,64,8 { 1, 2, 3, 4 } \
-			    @th,72,24 0 counter name own; }
+			    @th,72,24 0 counter name wireguard; }
+	}
+	N
+	on isp nft -f - <<-N
+	table inet count {
+		counter wireguard { }
 		chain through { type filter hook forward priority 0
 			meta l4proto udp @th,64,8 { 1, 2, 3, 4 } \
-			    @th,72,24 0 counter name routed; }
+			    @th,72,24 0 counter name wireguard; }
 	}
 	N
 }
 
-# net_uplink NS PREFIX: NS's wan gets PREFIX.2, pub has PREFIX.1.
+# net_uplink NS PREFIX: NS's wan gets PREFIX.2, isp has PREFIX.1.
 net_uplink() {
-	net_wire "$1" wan pub "to-$1"
-	ip -n pub addr add "$2.1/24" dev "to-$1"
+	net_wire "$1" wan isp "to-$1"
+	ip -n isp addr add "$2.1/24" dev "to-$1"
 	ip -n "$1" addr add "$2.2/24" dev wan
 	ip -n "$1" route add default via "$2.1"
 }
@@ -195,15 +207,15 @@ net_readdress() { # NS OLD NEW GATEWAY
 net_v6_site() {
 	net_ns "$1" "$2"
 	net_router "$1"
-	net_wire "$1" wan pub "to-$1"
+	net_wire "$1" wan isp "to-$1"
 	net_wire "$2" eth "$1" lan
-	ip -n pub addr add "2001:db8:$3::1/64" dev "to-$1"
+	ip -n isp addr add "2001:db8:$3::1/64" dev "to-$1"
 	ip -n "$1" addr add "2001:db8:$3::2/64" dev wan
 	ip -n "$1" addr add "2001:db8:$3:1::1/64" dev lan
 	ip -n "$2" addr add "2001:db8:$3:1::2/64" dev eth
 	ip -n "$1" route add default via "2001:db8:$3::1"
 	ip -n "$2" route add default via "2001:db8:$3:1::1"
-	ip -n pub route add "2001:db8:$3:1::/64" via "2001:db8:$3::2"
+	ip -n isp route add "2001:db8:$3:1::/64" via "2001:db8:$3::2"
 	on "$1" nft -f - <<-N
 	table inet filter {
 		chain through { type filter hook forward priority 0
