@@ -19,6 +19,7 @@
 #include "loop.h"
 #include "option.h"
 #include "options.h"
+#include "ours.h"
 #include "portloop.h"
 #include "report.h"
 #include "resolve.h"
@@ -54,6 +55,7 @@ struct agent {
 	bool met[REQUEST_PEERS]; /* or a warning said that it was not */
 	struct line line;
 	struct feed feed;
+	struct ours ours; /* what is offered */
 	uint64_t line_number;
 	uint32_t generation; /* ours */
 	bool ending;
@@ -232,15 +234,39 @@ await_peers(struct agent *a)
 }
 
 static void
+compose(struct agent *a, struct ours *o)
+{
+	ours_init(o, &a->feed);
+	for (size_t s = 0; a->o.path != NULL && s < a->o.n_servers; s++)
+		if (a->server[s].client->up)
+			ours_complete(o, &a->server[s].client->mapped);
+}
+
+static void
+new_generation(struct agent *a, const struct ours *o)
+{
+	a->ours = *o;
+	a->generation++;
+	log_info("generation %u: %zu candidates", a->generation, o->n);
+	for (int p = 0; p < a->n_peers; p++)
+		introduction_candidates(
+		    &a->peer[p], a->generation, o->list, o->n);
+}
+
+static void
 session_changed(
     struct agent *a, struct agent_server *s, const struct client_event *ev)
 {
 	const struct options_server *o = &a->o.server[s->index];
+	struct ours ours;
 
 	for (int i = 0; i < a->n_peers; i++)
 		introduction_session(
 		    &a->peer[i], s->index, ev->what == CLIENT_UP);
 	advice_session(o, ev);
+	compose(a, &ours);
+	if (a->generation > 0 && ours.completed && !ours_same(&a->ours, &ours))
+		new_generation(a, &ours);
 	await_peers(a);
 	printed(a, report_session(&a->report, o->key, ev));
 }
@@ -349,18 +375,18 @@ timer_cb(evutil_socket_t fd, short events, void *arg)
 /* Standard input */
 
 static void
-new_generation(struct agent *a)
+candidates_changed(struct agent *a)
 {
 	struct moment now = moment();
 	bool first = a->generation == 0;
+	struct ours ours;
 
-	a->generation++;
+	compose(a, &ours);
+	if (ours_same(&a->ours, &ours))
+		return;
+	new_generation(a, &ours);
 	if (first)
 		await_peers(a);
-	log_info("generation %u: %zu candidates", a->generation, a->feed.n);
-	for (int p = 0; p < a->n_peers; p++)
-		introduction_candidates(
-		    &a->peer[p], a->generation, a->feed.list, a->feed.n);
 	for (size_t s = 0; s < a->o.n_servers; s++) {
 		struct client *c = a->server[s].client;
 
@@ -382,7 +408,7 @@ fed(struct agent *a, enum feed_result result)
 		log_warnx("standard input, line %llu: %s",
 		    (unsigned long long)a->line_number, a->feed.why);
 	if (result == FEED_GENERATION)
-		new_generation(a);
+		candidates_changed(a);
 }
 
 static void
@@ -455,18 +481,8 @@ static void
 add_peer(struct agent *a, const char *text)
 {
 	uint8_t key[KEY_LEN];
-	int err = key_parse_public(key, text);
 
-	if (err == -EINVAL)
-		option_fail("peer %s: this key is weak; give the peer's", text);
-	if (err != 0)
-		option_fail(
-		    "peer %s: give a public key in base64, 44 characters",
-		    text);
-	if (key_equal(key, a->key.pub))
-		option_fail(
-		    "peer %s: this is the key of -k; give the other side's",
-		    text);
+	options_peer(text, a->key.pub, key);
 	for (int p = 0; p < a->n_peers; p++)
 		if (key_equal(key, a->peer[p].key))
 			option_fail("peer %s: given twice", text);
@@ -480,18 +496,7 @@ static void
 read_command_line(struct agent *a, int argc, char *argv[])
 {
 	options_read(&a->o, argc, argv, ":46hjk:p:qs:S:t:v", usage, help);
-	if (a->o.key_path == NULL)
-		option_fail("give your private key's file with -k");
-	if (strcmp(a->o.key_path, "-") == 0)
-		option_fail(
-		    "-k -: standard input holds the candidates; give a file, "
-		    "or /dev/fd/3 with 3<keyfile");
-	if (a->o.n_servers == 0)
-		option_fail("give a server with -S KEY@host:port");
-	if (optind == argc)
-		option_fail("give the public key of a peer");
-	if (argc - optind > REQUEST_PEERS)
-		option_fail("too many peers: give at most %d", REQUEST_PEERS);
+	options_agent(&a->o, argc - optind, REQUEST_PEERS);
 	options_load_key(&a->o, &a->key);
 	a->peer = sodium_allocarray(REQUEST_PEERS, sizeof(*a->peer));
 	if (a->peer == NULL)

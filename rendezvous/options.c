@@ -122,6 +122,40 @@ options_load_key(const struct options *o, struct options_key *out)
 		    "%s: others may read this key; chmod 600 it", o->key_path);
 }
 
+void
+options_agent(const struct options *o, int peers, int max)
+{
+	if (o->key_path == NULL)
+		option_fail("give your private key's file with -k");
+	if (strcmp(o->key_path, "-") == 0)
+		option_fail(
+		    "-k -: standard input holds the candidates; give a file, "
+		    "or /dev/fd/3 with 3<keyfile");
+	if (o->n_servers == 0)
+		option_fail("give a server with -S KEY@host:port");
+	if (peers == 0)
+		option_fail("give the public key of a peer");
+	if (peers > max)
+		option_fail("too many peers: give at most %d", max);
+}
+
+void
+options_peer(const char *text, const uint8_t own[KEY_LEN], uint8_t key[KEY_LEN])
+{
+	int err = key_parse_public(key, text);
+
+	if (err == -EINVAL)
+		option_fail("peer %s: this key is weak; give the peer's", text);
+	if (err != 0)
+		option_fail(
+		    "peer %s: give a public key in base64, 44 characters",
+		    text);
+	if (key_equal(key, own))
+		option_fail(
+		    "peer %s: this is the key of -k; give the other side's",
+		    text);
+}
+
 bool
 options_usable(
     const struct options *o, const struct port *p, const struct addr *a)

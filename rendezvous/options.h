@@ -40,6 +40,11 @@ struct options_key {
 };
 /* Exits when the file does not hold a key. */
 void options_load_key(const struct options *o, struct options_key *out);
+/* What an agent needs: a key, a server, and 1 to max peers. */
+void options_agent(const struct options *o, int peers, int max);
+/* A peer's public key, which is not our own. */
+void options_peer(
+    const char *text, const uint8_t own[KEY_LEN], uint8_t key[KEY_LEN]);
 /* The server's address may be used: by -4 and -6, and by the port. */
 bool options_usable(
     const struct options *o, const struct port *p, const struct addr *a);

@@ -248,13 +248,12 @@ field() {
 	[ ! -s b.err ]
 }
 
-
-# met NAME PEER PORT: NAME has all that it needs of PEER.
+# met NAME PEER PORT [COUNT]: NAME has all that it needs of PEER.
 met() {
 	await "$1.out" "^go key=$(pub "$2") generation=1 age_ms="
 	[ "$(count "$1.out" "^peer key=$(pub "$2") state=waiting$")" -eq 1 ]
 	grep -q "^remote key=$(pub "$2") generation=1 type=host endpoint=127.0.0.1:$3 priority=2130706431$" "$1.out"
-	[ "$(count "$1.out" "^peer key=$(pub "$2") state=introduced generation=1 count=1 role=")" -eq 1 ]
+	[ "$(count "$1.out" "^peer key=$(pub "$2") state=introduced generation=1 count=${4:-1} role=")" -eq 1 ]
 	[ "$(count "$1.out" "^go ")" -eq 1 ]
 }
 
@@ -502,7 +501,9 @@ met() {
 	offer 1001 >&5
 	offer 1002 >&6
 	met a b 1002
-	met b a 1001
+	# the server's word completes what was fed, where the port is shared
+	met b a 1001 2
+	grep -q "^remote .* type=srflx endpoint=127.0.0.1:$(field p.out ^port port) " b.out
 	grep -q "mapped=127.0.0.1:$(field p.out ^port port)\$" a.out
 	kill "$port_pid"
 	wait "$agent_pid" && code=0 || code=$?
