@@ -29,9 +29,8 @@ has(const struct ours *o, const struct addr *addr)
 void
 ours_complete(struct ours *o, const struct addr *mapped)
 {
-	/* a loopback address, as gather has it, is nothing to offer */
-	if (!addr_is_sendable(mapped) || addr_is_loopback(mapped) ||
-	    o->n == OFFER_CANDIDATES || has(o, mapped))
+	if (!addr_is_sendable(mapped) || o->n == OFFER_CANDIDATES ||
+	    has(o, mapped))
 		return;
 	for (size_t i = 0; i < o->n; i++)
 		if (o->list[i].type == OFFER_SRFLX &&
