@@ -721,7 +721,7 @@ examples() {
 	example own | sh >"$T/own.out" 3>&-
 	cat "$T/own.out"
 	grep -qE '^port port=51820 path=/tmp/.*/port$' "$T/own.out"
-	grep -qE '^00000000: 0100 0000 0000 0000 ca6c 0000 ' "$T/own.out"
+	grep -qE '^0000000 01 00 00 00 00 00 00 00 ca 6c 00 00 ' "$T/own.out"
 }
 
 @test "the examples of nat-port(8)" {
