@@ -54,7 +54,10 @@ opens(const uint8_t key[32], const uint8_t *box, size_t len)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	uint8_t key[32] = {1, 2, 3}, box[LEN], changed[LEN];
+	/* Any bytes are tried with a key that nothing was ever sealed with:
+	 * libFuzzer learns valid boxes from the memcmp below. */
+	uint8_t key[32] = {1, 2, 3}, unused[32] = {4, 5, 6};
+	uint8_t box[LEN], changed[LEN];
 	size_t n = LEN, i;
 
 	if (len == 0)
@@ -62,7 +65,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (len > KEY_LEN)
 		any_key(data + 1);
 	if ((data[0] & 1) == 0) {
-		check(!opens(key, data + 1, len - 1));
+		check(!opens(unused, data + 1, len - 1));
 		return 0;
 	}
 	check(seal_box(key, TEXT, sizeof(TEXT), box) == LEN);
