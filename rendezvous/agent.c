@@ -74,14 +74,6 @@ static const char help[] =
     "  -j        records as JSON Lines\n"
     "  -q -v     say less, say more on standard error\n";
 
-static struct moment
-moment(void)
-{
-	uint64_t us = now_us();
-
-	return (struct moment){.ms = us / 1000, .us = us, .wall_ns = wall_ns()};
-}
-
 static void
 end(struct agent *a, int code)
 {
