@@ -20,12 +20,13 @@ WARN := -Wall -Wextra -Wformat=2 -Wvla -Wwrite-strings -Wshadow \
 	-Wstrict-prototypes -Wmissing-prototypes $(WERROR)
 HARDEN ?= -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 HARDEN_LD ?= -pie -Wl,-z,relro,-z,now
+INCLUDES := -Ilib -Istun -Irendezvous -Ipunch -Ilab
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -MMD -MP $(WARN) $(HARDEN) \
-	-Ilib -Istun -Irendezvous -Ipunch $(PKG_CFLAGS) $(CFLAGS)
+	$(INCLUDES) $(PKG_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS = $(HARDEN_LD) $(LDFLAGS)
 
 # A folder is a family: nat-NAME.c is a program, every other .c a noun of it.
-FAMILIES := stun rendezvous punch
+FAMILIES := stun rendezvous punch lab
 PROGRAM_SRC := $(foreach f,$(FAMILIES),$(wildcard $(f)/nat-*.c))
 NOUN_SRC := $(filter-out $(PROGRAM_SRC),\
 	$(foreach f,lib $(FAMILIES),$(wildcard $(f)/*.c)))
@@ -85,8 +86,8 @@ $(BUILD)/tools/%: $(BUILD)/obj/tests/tools/%.o $(LIB)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # Fuzzers: objects of their own, with libFuzzer's coverage.
-FUZZ_FLAGS = -std=c11 -D_GNU_SOURCE -g -O1 -MMD -MP -Ilib -Istun -Irendezvous \
-	-Ipunch $(PKG_CFLAGS) -fno-sanitize-recover=all
+FUZZ_FLAGS = -std=c11 -D_GNU_SOURCE -g -O1 -MMD -MP $(INCLUDES) \
+	$(PKG_CFLAGS) -fno-sanitize-recover=all
 FUZZ_OBJ := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(NOUN_SRC))
 
 $(BUILD)/fuzz/obj/%.o: %.c
@@ -168,8 +169,7 @@ lint:
 	@echo '  clang-format' && clang-format --dry-run -Werror $(C_FILES)
 	@echo '  clang-tidy' && printf '%s\n' $(filter %.c,$(C_FILES)) | \
 		xargs -P 2 -I '{}' clang-tidy --quiet '{}' -- -std=c11 \
-		-D_GNU_SOURCE -Ilib -Istun -Irendezvous -Ipunch -Itests \
-		$(PKG_CFLAGS) 2>/dev/null
+		-D_GNU_SOURCE $(INCLUDES) -Itests $(PKG_CFLAGS) 2>/dev/null
 	@echo '  shellcheck' && shellcheck -x $(SH_FILES)
 	@echo '  mandoc' && mandoc -T lint -W warning $(PAGES)
 	@echo 'lint: clean'

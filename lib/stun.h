@@ -31,13 +31,18 @@ enum stun_class {
 };
 
 enum stun_method {
-	STUN_BINDING = 0x001,	/* RFC 8489 section 18.2 */
-	NATKIT_HELLO = 0x0e1,	/* rendezvous: Noise handshake */
-	NATKIT_SESSION = 0x0e2, /* rendezvous: Noise transport */
+	STUN_BINDING = 0x001,	   /* RFC 8489 section 18.2 */
+	NATKIT_HELLO = 0x0e1,	   /* rendezvous: Noise handshake */
+	NATKIT_SESSION = 0x0e2,	   /* rendezvous: Noise transport */
+	NATKIT_TWIN_HELLO = 0x0e3, /* nat-stund's twin: Noise handshake */
+	NATKIT_TWIN = 0x0e4,	   /* nat-stund's twin: Noise transport */
 };
 
 enum stun_attr_type {
 	STUN_MAPPED_ADDRESS = 0x0001,
+	STUN_CHANGE_REQUEST = 0x0003,  /* RFC 5780 section 7.2 */
+	STUN_SOURCE_ADDRESS = 0x0004,  /* RFC 3489; now RESPONSE-ORIGIN */
+	STUN_CHANGED_ADDRESS = 0x0005, /* RFC 3489; now OTHER-ADDRESS */
 	STUN_USERNAME = 0x0006,
 	STUN_MESSAGE_INTEGRITY = 0x0008,
 	STUN_ERROR_CODE = 0x0009,
@@ -48,11 +53,15 @@ enum stun_attr_type {
 	STUN_XOR_MAPPED_ADDRESS = 0x0020,
 	STUN_PRIORITY = 0x0024,		      /* RFC 8445 section 16.1 */
 	STUN_USE_CANDIDATE = 0x0025,	      /* RFC 8445 section 16.1 */
+	STUN_PADDING = 0x0026,		      /* RFC 5780 section 7.6 */
+	STUN_RESPONSE_PORT = 0x0027,	      /* RFC 5780 section 7.5 */
 	STUN_XOR_MAPPED_ADDRESS_OLD = 0x8020, /* drafts before RFC 5389 */
 	STUN_SOFTWARE = 0x8022,
 	STUN_FINGERPRINT = 0x8028,
 	STUN_ICE_CONTROLLED = 0x8029,
 	STUN_ICE_CONTROLLING = 0x802a,
+	STUN_RESPONSE_ORIGIN = 0x802b, /* RFC 5780 section 7.3 */
+	STUN_OTHER_ADDRESS = 0x802c,   /* RFC 5780 section 7.4 */
 	/* ours, from the comprehension-required expert review range; what
 	 * each holds stands in DESIGN.md, "The rendezvous protocol" */
 	NATKIT_NOISE = 0x4e01,
@@ -78,7 +87,14 @@ enum stun_attr_type {
 	NATKIT_GENERATION = 0x4e21,
 	NATKIT_CREDENTIALS = 0x4e22,
 	NATKIT_CANDIDATE = 0x4e23,
+	/* ours, between two nat-stund that are each other's twin only */
+	NATKIT_TWIN_ADDRESS = 0x4e30,
+	NATKIT_TWIN_SEND = 0x4e31,
 };
+
+/* Flags of a CHANGE-REQUEST (RFC 5780 section 7.2). */
+#define STUN_CHANGE_IP 0x4u
+#define STUN_CHANGE_PORT 0x2u
 
 struct stun_msg {
 	uint16_t method; /* enum stun_method, or one unknown to us */
