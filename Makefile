@@ -189,17 +189,24 @@ bench:
 
 INSTALL_BIN = "$(DESTDIR)$(PREFIX)/bin"
 INSTALL_MAN = "$(DESTDIR)$(PREFIX)/share/man"
+INSTALL_SHARE = "$(DESTDIR)$(PREFIX)/share/natkit"
+# What nat-lab reads; demo.sh runs from the checkout only.
+LAB_FILES = $(filter-out lab/demo.sh,$(wildcard lab/*.sh lab/*.lab \
+	lab/*.expected))
 
 install: programs
 	install -d $(INSTALL_BIN)
 	install -m 755 $(PROGRAMS) $(SCRIPTS) $(INSTALL_BIN)
 	install -m 644 bin/natkit-records.sh $(INSTALL_BIN)
+	install -d $(INSTALL_SHARE)
+	install -m 644 $(LAB_FILES) $(INSTALL_SHARE)
 	for p in $(PAGES); do install -d $(INSTALL_MAN)/man$${p##*.} && \
 		install -m 644 $$p $(INSTALL_MAN)/man$${p##*.}; done
 
 uninstall:
 	cd $(INSTALL_BIN) && rm -f natkit-records.sh \
 		$(notdir $(PROGRAMS) $(SCRIPTS))
+	rm -rf $(INSTALL_SHARE)
 	for p in $(notdir $(PAGES)); do \
 		rm -f $(INSTALL_MAN)/man$${p##*.}/$$p; done
 
