@@ -332,13 +332,15 @@ load_key(struct daemon *d)
 
 /* Returns 0 or -errno. With -p 0 all sockets take the first one's port. */
 static int
-listen_at(struct daemon *d, struct addr at)
+listen_at(struct daemon *d, const struct addr *at)
 {
+	struct listener_config config = {
+	    .at = *at, .index = d->n_listeners, .max = STUN_MAX};
 	struct listener *l;
 	int rc;
 
-	at.port = d->port;
-	rc = listener_open(&l, &at, d->n_listeners);
+	config.at.port = d->port;
+	rc = listener_open(&l, &config);
 	if (rc != 0)
 		return rc;
 	d->port = listener_addr(l)->port;
@@ -360,7 +362,7 @@ listen_all(struct daemon *d)
 		d->n_bind += access("/proc/net/if_inet6", F_OK) == 0;
 	}
 	for (int i = 0; i < d->n_bind; i++) {
-		int rc = listen_at(d, d->bind[i]);
+		int rc = listen_at(d, &d->bind[i]);
 
 		if (rc == 0)
 			continue;

@@ -19,14 +19,6 @@ struct place {
 	uint32_t wide; /* the place of its site */
 };
 
-bool
-path_equal(const struct path *a, const struct path *b)
-{
-	return addr_equal(&a->remote, &b->remote) &&
-	       addr_equal(&a->local, &b->local) && a->scope == b->scope &&
-	       a->socket == b->socket;
-}
-
 /* Zeroed memory that is really there, or NULL. */
 static void *
 table(struct registry *r, size_t n, size_t size)

@@ -12,22 +12,12 @@
 
 #include "addr.h"
 #include "limit.h"
+#include "path.h"
 #include "wire.h"
 
 #define REGISTRY_NONE UINT32_MAX
 #define REGISTRY_WANTS 64 /* of one client */
 #define REGISTRY_CLIENTS_MAX 4000000
-
-/* The way back to a client: a datagram's source, the address that it came to
- * (answers leave from there), the socket, and the interface where the source
- * is link-local. */
-struct path {
-	struct addr remote;
-	struct addr local;
-	uint32_t scope;
-	uint8_t socket;
-};
-bool path_equal(const struct path *a, const struct path *b);
 
 /* A client's want of one peer, and what goes on between the two. */
 struct edge {

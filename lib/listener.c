@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The server's UDP sockets, in batches; see ip(7), ipv6(7), RFC 3542. */
+/* A server's UDP sockets, in batches; see ip(7), ipv6(7), RFC 3542. */
 #include "listener.h"
 
 #include <errno.h>
@@ -9,37 +9,36 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "stun.h"
-
-#define BUFFER_LEN (STUN_MAX + 1) /* one more: too long is seen as such */
-#define SOCKET_BUFFER (4 << 20)	  /* bytes, if the system lets us */
+#define SOCKET_BUFFER (4 << 20) /* bytes, if the system lets us */
 #define CONTROL_LEN CMSG_SPACE(sizeof(struct in6_pktinfo))
 
 struct packet {
 	struct sockaddr_storage remote;
 	struct iovec iov;
 	_Alignas(struct cmsghdr) char control[CONTROL_LEN];
-	uint8_t data[BUFFER_LEN];
 };
 
 struct listener {
 	int fd;
 	uint8_t index;
+	bool wild; /* bound to no one address: packets have to name it */
+	size_t max;
 	struct addr addr;
 	uint64_t lost;
 	unsigned int queued;
 	struct mmsghdr in_hdr[LISTENER_BATCH], out_hdr[LISTENER_BATCH];
 	struct packet in[LISTENER_BATCH], out[LISTENER_BATCH];
+	uint8_t data[]; /* of all packets */
 };
 
-static int
-set_options(int fd, int family)
+/* Good to have, no more: bigger buffers, and no path MTU that a forged ICMP
+ * message could lower (what is longer leaves in fragments). */
+static void
+set_preferences(int fd, int family)
 {
-	int on = 1, size = SOCKET_BUFFER;
+	int size = SOCKET_BUFFER;
 	int omit4 = IP_PMTUDISC_OMIT, omit6 = IPV6_PMTUDISC_OMIT;
 
-	/* Good to have, no more: bigger buffers, and no path MTU that a forged
-	 * ICMP message could lower (all we send has at most STUN_MAX bytes) */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) ==
 	    -1)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
@@ -52,47 +51,77 @@ set_options(int fd, int family)
 	else
 		setsockopt(
 		    fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &omit6, sizeof(omit6));
-	if (family == ADDR_V4)
-		return setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
-	if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == -1)
+}
+
+/* A socket at one address needs no word about it in every packet. */
+static int
+set_options(int fd, const struct listener_config *config)
+{
+	int on = 1;
+	bool wild = addr_is_any(&config->at);
+
+	set_preferences(fd, config->at.family);
+	if (config->shared &&
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == -1)
 		return -1;
+	if (config->at.family == ADDR_V6 &&
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == -1)
+		return -1;
+	if (!wild)
+		return 0;
+	if (config->at.family == ADDR_V4)
+		return setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
 	return setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
 }
 
 static void
-prepare(struct mmsghdr *hdr, struct packet *p)
+prepare(struct mmsghdr *hdr, struct packet *p, uint8_t *data)
 {
-	p->iov.iov_base = p->data;
+	p->iov.iov_base = data;
 	hdr->msg_hdr.msg_name = &p->remote;
 	hdr->msg_hdr.msg_iov = &p->iov;
 	hdr->msg_hdr.msg_iovlen = 1;
 	hdr->msg_hdr.msg_control = p->control;
 }
 
-int
-listener_open(struct listener **out, const struct addr *at, uint8_t index)
+static struct listener *
+make(const struct listener_config *config)
 {
-	struct listener *l = calloc(1, sizeof(*l));
+	size_t each = config->max + 1; /* too long is seen as such */
+	struct listener *l = calloc(1, sizeof(*l) + 2 * LISTENER_BATCH * each);
+
+	if (l == NULL)
+		return NULL;
+	l->index = config->index;
+	l->wild = addr_is_any(&config->at);
+	l->max = config->max;
+	for (size_t i = 0; i < LISTENER_BATCH; i++) {
+		prepare(&l->in_hdr[i], &l->in[i], l->data + 2 * i * each);
+		prepare(
+		    &l->out_hdr[i], &l->out[i], l->data + (2 * i + 1) * each);
+	}
+	return l;
+}
+
+int
+listener_open(struct listener **out, const struct listener_config *config)
+{
+	struct listener *l = make(config);
 	struct sockaddr_storage ss;
-	socklen_t len = addr_to_sockaddr(at, &ss);
+	socklen_t len = addr_to_sockaddr(&config->at, &ss);
 	int rc;
 
 	if (l == NULL)
 		return -ENOMEM;
-	l->index = index;
 	l->fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
 	    IPPROTO_UDP);
-	if (l->fd == -1 || set_options(l->fd, at->family) == -1 ||
+	if (l->fd == -1 || set_options(l->fd, config) == -1 ||
 	    bind(l->fd, (struct sockaddr *)&ss, len) == -1)
 		goto fail;
 	len = sizeof(ss);
 	if (getsockname(l->fd, (struct sockaddr *)&ss, &len) == -1)
 		goto fail;
 	addr_from_sockaddr(&l->addr, (struct sockaddr *)&ss);
-	for (int i = 0; i < LISTENER_BATCH; i++) {
-		prepare(&l->in_hdr[i], &l->in[i]);
-		prepare(&l->out_hdr[i], &l->out[i]);
-	}
 	*out = l;
 	return 0;
 fail:
@@ -130,29 +159,37 @@ listener_lost(const struct listener *l)
 	return l->lost;
 }
 
-/* The address that was asked, from the control message. */
+/* The address that was asked: the socket's own, or what the control message
+ * says. */
 static void
 read_local(const struct listener *l, struct msghdr *mh, struct path *out)
 {
-	struct cmsghdr *c = CMSG_FIRSTHDR(mh);
+	struct cmsghdr *c = l->wild ? CMSG_FIRSTHDR(mh) : NULL;
 	struct in6_pktinfo six;
 	struct in_pktinfo four;
 
-	out->local.port = l->addr.port;
+	out->local = l->addr;
 	if (c == NULL)
 		return;
 	if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
 		memcpy(&four, CMSG_DATA(c), sizeof(four));
-		out->local.family = ADDR_V4;
 		memcpy(out->local.ip, &four.ipi_addr, 4);
 	} else if (c->cmsg_level == IPPROTO_IPV6 &&
 		   c->cmsg_type == IPV6_PKTINFO) {
 		memcpy(&six, CMSG_DATA(c), sizeof(six));
-		out->local.family = ADDR_V6;
 		memcpy(out->local.ip, &six.ipi6_addr, 16);
-		if (addr_is_link_local(&out->remote))
-			out->scope = six.ipi6_ifindex;
 	}
+}
+
+static int
+read_remote(const struct packet *p, struct path *out)
+{
+	if (p->remote.ss_family == AF_INET6)
+		/* 0 unless the address is link-local */
+		out->scope =
+		    ((const struct sockaddr_in6 *)&p->remote)->sin6_scope_id;
+	return addr_from_sockaddr(
+	    &out->remote, (const struct sockaddr *)&p->remote);
 }
 
 int
@@ -165,17 +202,16 @@ listener_read(struct listener *l, listener_fn *fn, void *arg)
 
 		mh->msg_namelen = sizeof(l->in[i].remote);
 		mh->msg_controllen = sizeof(l->in[i].control);
-		l->in[i].iov.iov_len = BUFFER_LEN;
+		l->in[i].iov.iov_len = l->max + 1;
 	}
 	n = recvmmsg(l->fd, l->in_hdr, LISTENER_BATCH, MSG_DONTWAIT, NULL);
 	for (int i = 0; i < n; i++) {
 		struct path from = {.socket = l->index};
 
-		if (addr_from_sockaddr(
-			&from.remote, (struct sockaddr *)&l->in[i].remote) != 0)
+		if (read_remote(&l->in[i], &from) != 0)
 			continue;
 		read_local(l, &l->in_hdr[i].msg_hdr, &from);
-		fn(arg, &from, l->in[i].data, l->in_hdr[i].msg_len);
+		fn(arg, &from, l->in[i].iov.iov_base, l->in_hdr[i].msg_len);
 	}
 	return n < 0 ? 0 : n;
 }
@@ -202,20 +238,21 @@ put_local(struct msghdr *mh, struct packet *p, const struct path *to)
 	memcpy(CMSG_DATA(c), v6 ? (void *)&six : (void *)&four, len);
 }
 
-void
-listener_send(
-    struct listener *l, const struct path *to, const void *data, size_t len)
+uint8_t *
+listener_space(struct listener *l)
 {
-	struct sockaddr_in6 *six;
-	struct packet *p;
-	struct msghdr *mh;
-
-	if (len > STUN_MAX)
-		return;
 	if (l->queued == LISTENER_BATCH)
 		listener_flush(l);
-	p = &l->out[l->queued];
-	mh = &l->out_hdr[l->queued].msg_hdr;
+	return l->out[l->queued].iov.iov_base;
+}
+
+void
+listener_queue(struct listener *l, const struct path *to, size_t len)
+{
+	struct packet *p = &l->out[l->queued];
+	struct msghdr *mh = &l->out_hdr[l->queued].msg_hdr;
+	struct sockaddr_in6 *six;
+
 	mh->msg_namelen = addr_to_sockaddr(&to->remote, &p->remote);
 	if (to->scope != 0 && to->remote.family == ADDR_V6) {
 		six = (struct sockaddr_in6 *)&p->remote;
@@ -223,11 +260,21 @@ listener_send(
 	}
 	mh->msg_control = NULL;
 	mh->msg_controllen = 0;
-	if (to->local.family == to->remote.family)
+	if (l->wild && to->local.family == to->remote.family &&
+	    !addr_is_any(&to->local))
 		put_local(mh, p, to);
-	memcpy(p->data, data, len);
 	p->iov.iov_len = len;
 	l->queued++;
+}
+
+void
+listener_send(
+    struct listener *l, const struct path *to, const void *data, size_t len)
+{
+	if (len > l->max)
+		return;
+	memcpy(listener_space(l), data, len);
+	listener_queue(l, to, len);
 }
 
 void

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+/* The way back to who sent a datagram: its source, the address that it came
+ * to (answers leave from there), the socket, and the interface where the
+ * source is link-local. */
+#ifndef NATKIT_PATH_H
+#define NATKIT_PATH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "addr.h"
+
+struct path {
+	struct addr remote;
+	struct addr local;
+	uint32_t scope;
+	uint8_t socket;
+};
+
+static inline bool
+path_equal(const struct path *a, const struct path *b)
+{
+	return addr_equal(&a->remote, &b->remote) &&
+	       addr_equal(&a->local, &b->local) && a->scope == b->scope &&
+	       a->socket == b->socket;
+}
+
+#endif
