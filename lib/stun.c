@@ -102,6 +102,36 @@ stun_attr_next(struct cursor *c, struct stun_attr *out)
 	return 1;
 }
 
+bool
+stun_list_valid(const uint8_t *list, size_t len)
+{
+	struct stun_attr a;
+	struct cursor c;
+	int rc;
+
+	cursor_init(&c, list, len);
+	while ((rc = stun_attr_next(&c, &a)) == 1)
+		;
+	return rc == 0;
+}
+
+int
+stun_list_find(
+    const uint8_t *list, size_t len, uint16_t type, struct stun_attr *out)
+{
+	struct stun_attr a;
+	struct cursor c;
+
+	cursor_init(&c, list, len);
+	while (stun_attr_next(&c, &a) == 1) {
+		if (a.type == type) {
+			*out = a;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
 /* Steps to the next attribute that may be used: after an integrity attribute
  * only those that the RFC names; *last is the integrity attribute passed so
  * far, 0 at first. Returns false at the end. */

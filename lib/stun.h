@@ -126,6 +126,11 @@ int stun_parse(struct stun_msg *out, const uint8_t *data, size_t len);
 void stun_attrs(struct cursor *c, const struct stun_msg *m);
 /* Returns 1 and fills *out, 0 at the end, -EBADMSG on a cut-off one. */
 int stun_attr_next(struct cursor *c, struct stun_attr *out);
+/* The same in an attribute list: is it well-formed; its first attribute of the
+ * type (0, or -ENOENT). */
+bool stun_list_valid(const uint8_t *list, size_t len);
+int stun_list_find(
+    const uint8_t *list, size_t len, uint16_t type, struct stun_attr *out);
 /* First attribute of the type before any integrity attribute (RFC 8489
  * section 14.5: what follows those is not to be used, except FINGERPRINT).
  * Returns 0, or -ENOENT. */

@@ -9,8 +9,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define SESSION_ID_LEN (WIRE_ID_LEN + 8) /* id and counter */
-#define AD_LEN (2 + STUN_TID_LEN + SESSION_ID_LEN)
 #define TLV(len) (4 + (((len) + 3) & ~3))
 
 /* Payloads of the two Noise messages, which are attribute lists. */
@@ -28,31 +26,6 @@ _Static_assert(HELLO_PADDED >= ANSWER_MAX, "no answer is longer");
 
 /* The PADDING of a SESSION request: as long as the MAPPED of its answer. */
 #define SESSION_PADDING 20
-
-static int
-list_find(const uint8_t *list, size_t len, uint16_t type, struct stun_attr *out)
-{
-	struct cursor c;
-
-	cursor_init(&c, list, len);
-	while (stun_attr_next(&c, out) == 1)
-		if (out->type == type)
-			return 0;
-	return -ENOENT;
-}
-
-static bool
-list_valid(const uint8_t *list, size_t len)
-{
-	struct stun_attr a;
-	struct cursor c;
-	int rc;
-
-	cursor_init(&c, list, len);
-	while ((rc = stun_attr_next(&c, &a)) == 1)
-		;
-	return rc == 0;
-}
 
 static bool
 is_ours(const struct stun_msg *m, uint16_t method, enum stun_class class)
@@ -114,8 +87,8 @@ wire_hello_read(
 	len = noise_read1(n, a.value, a.len, payload, sizeof(payload));
 	if (len < 0)
 		return len == -EINVAL ? -EINVAL : -EBADMSG;
-	if (!list_valid(payload, (size_t)len) ||
-	    list_find(payload, (size_t)len, NATKIT_TIMESTAMP, &a) != 0 ||
+	if (!stun_list_valid(payload, (size_t)len) ||
+	    stun_list_find(payload, (size_t)len, NATKIT_TIMESTAMP, &a) != 0 ||
 	    a.len != 8)
 		return -EBADMSG;
 	cursor_init(&c, a.value, a.len);
@@ -167,20 +140,20 @@ read_welcome(const uint8_t *list, size_t len, struct wire_welcome *out,
 	struct stun_attr a;
 	struct cursor c;
 
-	if (!list_valid(list, len))
+	if (!stun_list_valid(list, len))
 		return -EBADMSG;
-	if (list_find(list, len, NATKIT_STATUS, &a) != 0 || a.len != 2)
+	if (stun_list_find(list, len, NATKIT_STATUS, &a) != 0 || a.len != 2)
 		return -EBADMSG;
 	cursor_init(&c, a.value, a.len);
 	out->status = cursor_u16(&c);
-	if (list_find(list, len, NATKIT_KEEPALIVE, &a) != 0 || a.len != 2)
+	if (stun_list_find(list, len, NATKIT_KEEPALIVE, &a) != 0 || a.len != 2)
 		return -EBADMSG;
 	cursor_init(&c, a.value, a.len);
 	out->keepalive_s = cursor_u16(&c);
-	if (list_find(list, len, NATKIT_MAPPED, &a) != 0 ||
+	if (stun_list_find(list, len, NATKIT_MAPPED, &a) != 0 ||
 	    wire_get_addr(&a, &out->mapped) != 0)
 		return -EBADMSG;
-	if (list_find(list, len, NATKIT_SESSION_ID, &a) != 0 ||
+	if (stun_list_find(list, len, NATKIT_SESSION_ID, &a) != 0 ||
 	    a.len != WIRE_ID_LEN)
 		return -EBADMSG;
 	*id = a.value;
@@ -250,87 +223,29 @@ wire_challenge_read(
 	return 0;
 }
 
-/* Associated data: message type (2), transaction id (12), SESSION_ID (16). */
-static void
-make_ad(uint8_t ad[AD_LEN], const uint8_t *raw, const uint8_t *tid,
-    const uint8_t *session_id)
-{
-	memcpy(ad, raw, 2);
-	memcpy(ad + 2, tid, STUN_TID_LEN);
-	memcpy(ad + 2 + STUN_TID_LEN, session_id, SESSION_ID_LEN);
-}
-
 int
 wire_seal(struct session *s, enum stun_class class,
     const uint8_t tid[STUN_TID_LEN], const uint8_t *plain, size_t len,
     uint8_t *out, size_t cap)
 {
-	uint8_t sid[SESSION_ID_LEN], ad[AD_LEN], *p;
-	struct stun_buf b;
-	int total;
-
-	/* a nonce is never used twice: the session ends before it wraps */
-	if (len > WIRE_PLAIN_MAX || s->counter == UINT64_MAX)
+	if (len > WIRE_PLAIN_MAX)
 		return -ENOBUFS;
-	memcpy(sid, s->id, WIRE_ID_LEN);
-	put_u64(sid + WIRE_ID_LEN, s->counter);
-	stun_begin(&b, out, cap, NATKIT_SESSION, class, tid);
-	stun_put(&b, NATKIT_SESSION_ID, sid, sizeof(sid));
-	p = stun_put_space(&b, NATKIT_SEALED, len + NOISE_TAG_LEN);
-	if (p == NULL)
-		return -ENOBUFS;
-	if (class == STUN_REQUEST)
-		stun_put_space(&b, NATKIT_PADDING, SESSION_PADDING);
-	make_ad(ad, out, tid, sid);
-	noise_seal(s->keys.send, s->counter, ad, sizeof(ad), plain, len, p);
-	if ((total = stun_end(&b, true)) >= 0)
-		s->counter++;
-	return total;
-}
-
-static const uint8_t *
-session_value(const struct stun_msg *m)
-{
-	struct stun_attr a;
-
-	if (m->method != NATKIT_SESSION || !m->fingerprint ||
-	    stun_find(m, NATKIT_SESSION_ID, &a) != 0 || a.len != SESSION_ID_LEN)
-		return NULL;
-	return a.value;
+	return session_seal(s, NATKIT_SESSION, class, tid, plain, len,
+	    class == STUN_REQUEST ? SESSION_PADDING : 0, out, cap);
 }
 
 const uint8_t *
 wire_session_id(const struct stun_msg *m)
 {
-	return session_value(m);
+	return session_id(m, NATKIT_SESSION);
 }
 
 int
 wire_open(
     struct session *s, const struct stun_msg *m, uint8_t *plain, size_t cap)
 {
-	const uint8_t *sid = session_value(m);
-	uint8_t ad[AD_LEN];
-	struct stun_attr a;
-	struct cursor c;
-	uint64_t counter;
-	size_t len;
-
-	if (sid == NULL || memcmp(sid, s->id, WIRE_ID_LEN) != 0 ||
-	    stun_find(m, NATKIT_SEALED, &a) != 0 || a.len < NOISE_TAG_LEN)
-		return -EBADMSG;
-	len = a.len - (size_t)NOISE_TAG_LEN;
-	cursor_init(&c, sid + WIRE_ID_LEN, 8);
-	counter = cursor_u64(&c);
-	if (len > cap || len > WIRE_PLAIN_MAX || counter == UINT64_MAX)
-		return -EBADMSG;
-	make_ad(ad, m->raw, m->tid, sid);
-	if (noise_open(s->keys.recv, counter, ad, sizeof(ad), a.value, a.len,
-		plain) != 0)
-		return -EBADMSG;
-	if (replay_check(&s->replay, counter) != 0)
-		return -EALREADY;
-	return list_valid(plain, len) ? (int)len : -EBADMSG;
+	return session_open(s, m, NATKIT_SESSION, plain,
+	    cap < WIRE_PLAIN_MAX ? cap : WIRE_PLAIN_MAX);
 }
 
 int

@@ -10,10 +10,11 @@
 #include <stdint.h>
 
 #include "noise.h"
+#include "session.h"
 #include "stun.h"
 
 #define WIRE_PROLOGUE "natkit rendezvous 1"
-#define WIRE_ID_LEN 8
+#define WIRE_ID_LEN SESSION_ID_LEN
 #define WIRE_TAG_LEN 8
 #define WIRE_NONCE_MAX 32
 #define WIRE_KEEPALIVE_S 25
@@ -27,14 +28,6 @@ enum wire_status {
 	WIRE_STALE_NONCE = 438,
 	WIRE_UNKNOWN_SESSION = 481,
 	WIRE_FULL = 508,
-};
-
-/* One direction-pair of transport keys under a session id. */
-struct session {
-	uint8_t id[WIRE_ID_LEN];
-	struct noise_keys keys;
-	uint64_t counter; /* of the next packet that we send */
-	struct replay replay;
 };
 
 /* Client: the HELLO request. n is a fresh initiator; the same bytes are sent
