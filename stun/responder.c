@@ -39,7 +39,7 @@ responder_init(struct responder *r, const struct responder_config *config)
 	int rc;
 
 	memset(r, 0, sizeof(*r));
-	if (rate == 0 || rate > LIMIT_RATE_MAX / 2)
+	if (rate == 0 || rate > RESPONDER_RATE_MAX)
 		return -EINVAL;
 	r->config = *config;
 	if (few > rate)

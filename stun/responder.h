@@ -26,7 +26,8 @@
 #define RESPONDER_MAX 2048
 #define RESPONDER_PADDING_MAX 1500 /* bytes of an echoed PADDING's value */
 
-#define RESPONDER_RATE 100     /* answers per second and source address */
+#define RESPONDER_RATE 100 /* answers per second and source address */
+#define RESPONDER_RATE_MAX LIMIT_RATE_MAX
 #define RESPONDER_REDIRECTS 10 /* of these to another port: RESPONSE-PORT */
 
 struct responder_family {
@@ -38,7 +39,7 @@ struct responder_family {
 
 struct responder_config {
 	struct responder_family v4, v6;
-	uint32_t rate; /* per second and source, 1..LIMIT_RATE_MAX */
+	uint32_t rate; /* per second and source, 1..RESPONDER_RATE_MAX */
 	bool modest;   /* -A: no answer is longer than its request */
 };
 

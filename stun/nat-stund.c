@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: ISC */
+/* nat-stund: a STUN server (RFC 8489) that can be asked how a NAT behaves (RFC
+ * 5780). Options, processes, set-up, tear-down; the work is done in
+ * worker.c and responder.c. */
+#include <errno.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "drop.h"
+#include "exitcode.h"
+#include "log.h"
+#include "loop.h"
+#include "option.h"
+#include "ready.h"
+#include "record.h"
+#include "worker.h"
+
+#define PORT 3478 /* RFC 8489 section 18.6 */
+#define PORT2 3479
+#define PROCESSES_MAX 64
+#define TELL_MS 1000 /* how often a watcher is told what changed */
+
+struct stund {
+	struct loop loop;
+	struct worker worker;	 /* of this process */
+	struct sockets *sockets; /* of each process */
+	struct tally *tallies;	 /* of each process, shared */
+	unsigned int processes, me;
+	pid_t child[PROCESSES_MAX]; /* [0] is unused */
+	pid_t parent;
+
+	/* the first process has these */
+	struct control *control;
+	struct event *sigchld, *tell;
+	uint64_t told[TALLY_N];
+
+	struct responder_config config;
+	uint16_t port, port2;
+	const char *socket, *user;
+	int ready_fd;
+	bool announce, json;
+};
+
+static const char usage[] =
+    "nat-stund [-1Ahjqv] [-b addr] ... [-c control] [-N fd] [-n processes]\n"
+    "           [-P alternate_port] [-p port] [-r answers_per_second]\n"
+    "           [-u user]";
+
+/* With the defaults in it. */
+static const char *
+help(void)
+{
+	static char text[1200];
+
+	snprintf(text, sizeof(text),
+	    "  -b addr   listen on this address (all); two of a family make "
+	    "an\n"
+	    "            RFC 5780 server of it\n"
+	    "  -p port   UDP and TCP port (%d)\n"
+	    "  -P port   the alternate port, where there are two addresses "
+	    "(%d)\n"
+	    "  -A        no answer is longer than its request\n"
+	    "  -r num    answers per second to one address (%d)\n"
+	    "  -n num    processes, for as many processor cores (1)\n"
+	    "  -c path   control socket: hello, stats, watch\n"
+	    "  -u user   run as this user (nobody)\n"
+	    "  -N fd     write a newline to fd when ready\n"
+	    "  -1        print a listen record per UDP socket when ready\n"
+	    "  -j        records as JSON Lines\n"
+	    "  -q -v     say less, say more on standard error\n",
+	    PORT, PORT2, RESPONDER_RATE);
+	return text;
+}
+
+static void
+add_bind(struct stund *d, const char *text)
+{
+	struct addr a;
+	struct addr *place;
+
+	if (addr_parse_ip(&a, text, 0) != 0)
+		option_fail("-b wants an IPv4 or IPv6 address: %s", text);
+	if (addr_is_any(&a) || addr_is_multicast(&a))
+		option_fail("-b wants an address of this host: %s", text);
+	place = a.family == ADDR_V4 ? d->config.v4.place : d->config.v6.place;
+	if (place[0].family == ADDR_NONE)
+		place[0] = a;
+	else if (addr_equal_ip(&a, &place[0]))
+		option_fail("-b %s is given twice", text);
+	else if (place[RESPONDER_OTHER].family == ADDR_NONE)
+		place[RESPONDER_OTHER] = a;
+	else
+		option_fail(
+		    "-b %s: two addresses of a family are enough", text);
+}
+
+static void
+option(struct stund *d, int ch)
+{
+	switch (ch) {
+	case '1':
+		d->announce = true;
+		break;
+	case 'A':
+		d->config.modest = true;
+		break;
+	case 'b':
+		add_bind(d, optarg);
+		break;
+	case 'c':
+		d->socket = optarg;
+		break;
+	case 'j':
+		d->json = true;
+		break;
+	case 'N':
+		if ((d->ready_fd = ready_parse(optarg)) < 0)
+			option_fail(
+			    "-N wants an open descriptor above 2: %s", optarg);
+		break;
+	case 'n':
+		d->processes = option_number("-n", optarg, 1, PROCESSES_MAX);
+		break;
+	case 'P':
+		d->port2 = (uint16_t)option_number("-P", optarg, 0, UINT16_MAX);
+		break;
+	case 'p':
+		d->port = (uint16_t)option_number("-p", optarg, 0, UINT16_MAX);
+		break;
+	case 'r':
+		d->config.rate =
+		    option_number("-r", optarg, 1, RESPONDER_RATE_MAX);
+		break;
+	case 'u':
+		d->user = optarg;
+		break;
+	}
+}
+
+/* P1 and P2 of A and, when it is there, of B. */
+static void
+lay_out(struct stund *d, struct responder_family *f)
+{
+	struct addr *place = f->place;
+	bool four = place[RESPONDER_OTHER].family != ADDR_NONE;
+
+	for (unsigned int i = 0; four && i < 2; i++)
+		place[2 * i + RESPONDER_PORT2] = place[2 * i];
+	for (unsigned int i = 0; i < RESPONDER_PLACES; i++)
+		place[i].port = i & RESPONDER_PORT2 ? d->port2 : d->port;
+}
+
+static void
+options(struct stund *d, int argc, char **argv)
+{
+	int ch;
+
+	d->config.rate = RESPONDER_RATE;
+	d->port = PORT;
+	d->port2 = PORT2;
+	d->processes = 1;
+	d->ready_fd = -1;
+	option_begin(usage, help());
+	while ((ch = option_next(argc, argv, ":1Ab:c:hjN:n:P:p:qr:u:v")) != -1)
+		option(d, ch);
+	if (optind < argc)
+		option_fail("no operands are taken: %s", argv[optind]);
+	if (d->port == d->port2 && d->port != 0)
+		option_fail("-p and -P want two ports, not %u twice", d->port);
+	if (d->config.v4.place[0].family == ADDR_NONE &&
+	    d->config.v6.place[0].family == ADDR_NONE) {
+		d->config.v4.place[0].family = ADDR_V4;
+		/* a system without IPv6 is no reason not to serve IPv4 */
+		if (access("/proc/net/if_inet6", F_OK) == 0)
+			d->config.v6.place[0].family = ADDR_V6;
+	}
+	lay_out(d, &d->config.v4);
+	lay_out(d, &d->config.v6);
+}
+
+__attribute__((noreturn)) static void
+listen_failed(int rc, const struct addr *at)
+{
+	char text[ADDR_STRLEN];
+
+	errno = -rc;
+	if (rc == -EADDRINUSE)
+		fatalx(EXIT_USAGE,
+		    "can't listen on %s: %s; is another STUN server running? "
+		    "ss -lntup; or choose -p and -P",
+		    addr_format(at, text), strerror(errno));
+	fatal(rc == -ENOMEM ? EXIT_TEMP : EXIT_USAGE, "can't listen on %s",
+	    addr_format(at, text));
+}
+
+/* First alone: SO_REUSEPORT would let us in where another server of this user
+ * listens. This also finds the numbers of ports that are 0. */
+static void
+open_sockets(struct stund *d)
+{
+	bool shared = d->processes > 1;
+	struct addr failed;
+	int rc;
+
+	d->sockets = calloc(d->processes, sizeof(*d->sockets));
+	d->tallies = tally_new(d->processes);
+	if (d->sockets == NULL || d->tallies == NULL)
+		fatalx(EXIT_TEMP, "out of memory");
+	rc = sockets_open(&d->sockets[0], &d->config, false, &failed);
+	if (rc == 0 && shared)
+		sockets_close(&d->sockets[0]);
+	for (unsigned int i = 0; rc == 0 && shared && i < d->processes; i++)
+		rc = sockets_open(&d->sockets[i], &d->config, true, &failed);
+	if (rc != 0)
+		listen_failed(rc, &failed);
+	if (!shared)
+		return;
+	rc = sockets_steer(&d->sockets[0], d->processes);
+	if (rc != 0) {
+		errno = -rc;
+		fatal(EXIT_USAGE, "can't share the work of -n");
+	}
+}
+
+static void
+drop(const struct stund *d)
+{
+	const char *what;
+	int rc = drop_privileges(
+	    d->user == NULL ? "nobody" : d->user, d->user != NULL, &what);
+
+	if (rc == 0)
+		return;
+	errno = -rc;
+	if (rc == -ENOENT && d->user != NULL)
+		fatalx(EXIT_USAGE, "-u %s: no such user", d->user);
+	fatal(EXIT_USAGE, "can't drop privileges: %s", what);
+}
+
+/* Makes the other processes, each of which closes what is not its own. */
+static void
+multiply(struct stund *d)
+{
+	d->parent = getpid();
+	for (unsigned int i = 1; i < d->processes; i++) {
+		d->child[i] = fork();
+		if (d->child[i] == -1)
+			fatal(
+			    EXIT_TEMP, "can't make %u processes", d->processes);
+		if (d->child[i] == 0) {
+			d->me = i;
+			break;
+		}
+	}
+	for (unsigned int i = 0; i < d->processes; i++)
+		if (i != d->me)
+			sockets_close(&d->sockets[i]);
+}
+
+static void
+put_listen(struct record *r, const struct listener *l)
+{
+	record_begin(r, "listen");
+	record_put_addr(r, "endpoint", listener_addr(l));
+}
+
+static void
+tell_hello(const struct stund *d, struct control_conn *c)
+{
+	struct record r;
+
+	record_begin(&r, "hello");
+	record_put_u64(&r, "version", 1);
+	control_put(c, &r);
+	for (int i = 0; i < SOCKETS; i++) {
+		if (d->sockets[0].udp[i] == NULL)
+			continue;
+		put_listen(&r, d->sockets[0].udp[i]);
+		control_put(c, &r);
+	}
+	control_end(c, NULL);
+}
+
+static void
+put_stat(struct record *r, const char *name, uint64_t value)
+{
+	record_begin(r, "stats");
+	record_put(r, "name", name);
+	record_put_u64(r, "value", value);
+}
+
+static void
+tell_stats(const struct stund *d, struct control_conn *c)
+{
+	struct record r;
+
+	for (unsigned int i = 0; i < TALLY_N; i++) {
+		put_stat(
+		    &r, tally_label(i), tally_sum(d->tallies, d->processes, i));
+		control_put(c, &r);
+	}
+	put_stat(&r, "processes", d->processes);
+	control_put(c, &r);
+	control_end(c, NULL);
+}
+
+static void
+control_cb(
+    void *arg, struct control_conn *c, const char *command, const char *args)
+{
+	struct stund *d = arg;
+
+	if (*args != '\0')
+		control_end(c, "no-arguments-taken");
+	else if (strcmp(command, "hello") == 0)
+		tell_hello(d, c);
+	else if (strcmp(command, "stats") == 0)
+		tell_stats(d, c);
+	else if (strcmp(command, "watch") == 0)
+		control_watch(c);
+	else
+		control_end(c, "unknown-command");
+}
+
+/* Watchers get the counters that have changed. */
+static void
+tell_cb(evutil_socket_t fd, short events, void *arg)
+{
+	struct stund *d = arg;
+	struct record r;
+
+	(void)fd;
+	(void)events;
+	for (unsigned int i = 0; i < TALLY_N; i++) {
+		uint64_t value = tally_sum(d->tallies, d->processes, i);
+
+		if (value == d->told[i])
+			continue;
+		d->told[i] = value;
+		put_stat(&r, tally_label(i), value);
+		control_publish(d->control, &r);
+	}
+	loop_at(d->tell, now_ms() + TELL_MS);
+}
+
+/* A server that is one process short would leave a part of the world without
+ * answers: whoever started it should know. */
+static void
+sigchld_cb(evutil_socket_t sig, short events, void *arg)
+{
+	struct stund *d = arg;
+	int status;
+
+	(void)sig;
+	(void)events;
+	for (unsigned int i = 1; i < d->processes; i++) {
+		if (d->child[i] == 0 ||
+		    waitpid(d->child[i], &status, WNOHANG) != d->child[i])
+			continue;
+		d->child[i] = 0;
+		if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+			loop_end(&d->loop, EXIT_YES); /* it was told to */
+			continue;
+		}
+		log_warnx("one of the processes has died, so all end");
+		loop_end(&d->loop,
+		    WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_TEMP);
+	}
+}
+
+static void
+start_control(struct stund *d)
+{
+	int rc;
+
+	if (d->socket == NULL)
+		return;
+	rc = control_open(&d->control, &d->loop, d->socket, control_cb, d);
+	if (rc != 0) {
+		errno = -rc;
+		fatal(EXIT_USAGE, "%s", d->socket);
+	}
+	d->tell = loop_event(&d->loop, -1, 0, tell_cb, d);
+	loop_at(d->tell, now_ms() + TELL_MS);
+}
+
+static void
+start(struct stund *d)
+{
+	int rc;
+
+	loop_init(&d->loop, false);
+	if (d->me == 0)
+		start_control(d);
+	drop(d);
+	if (d->me != 0 &&
+	    (prctl(PR_SET_PDEATHSIG, SIGTERM) == -1 || getppid() != d->parent))
+		exit(EXIT_TEMP);
+	rc = worker_start(&d->worker, &d->loop, &d->sockets[d->me], &d->config,
+	    &d->tallies[d->me]);
+	if (rc != 0) {
+		errno = -rc;
+		fatal(EXIT_TEMP, "can't start");
+	}
+	if (d->me != 0 || d->processes == 1)
+		return;
+	d->sigchld = loop_event(
+	    &d->loop, SIGCHLD, EV_SIGNAL | EV_PERSIST, sigchld_cb, d);
+	event_add(d->sigchld, NULL);
+	sigchld_cb(SIGCHLD, 0, d); /* one may be dead already */
+}
+
+static void
+announce(struct stund *d)
+{
+	char text[ADDR_STRLEN];
+	struct record r;
+
+	for (int i = 0; i < SOCKETS; i++) {
+		const struct listener *l = d->sockets[0].udp[i];
+
+		if (l == NULL)
+			continue;
+		log_info(
+		    "listening on %s", addr_format(listener_addr(l), text));
+		if (!d->announce)
+			continue;
+		put_listen(&r, l);
+		record_write(&r, STDOUT_FILENO, d->json);
+	}
+	ready_tell(d->ready_fd);
+}
+
+static void
+stop(struct stund *d)
+{
+	for (unsigned int i = 1; d->me == 0 && i < d->processes; i++)
+		if (d->child[i] != 0 && kill(d->child[i], SIGTERM) == 0)
+			waitpid(d->child[i], NULL, 0);
+	control_free(d->control);
+	if (d->tell != NULL)
+		event_free(d->tell);
+	if (d->sigchld != NULL)
+		event_free(d->sigchld);
+	worker_stop(&d->worker);
+	sockets_close(&d->sockets[d->me]);
+	free(d->sockets);
+	tally_free(d->tallies, d->processes);
+	loop_free(&d->loop);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct stund d;
+	int code;
+
+	log_init("nat-stund", 0);
+	if (sodium_init() == -1)
+		fatalx(EXIT_INTERNAL, "libsodium can't start");
+	options(&d, argc, argv);
+	open_sockets(&d);
+	multiply(&d);
+	start(&d);
+	if (d.me == 0)
+		announce(&d);
+	code = loop_run(&d.loop);
+	stop(&d);
+	return code;
+}
