@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: ISC */
+/* Network namespaces of a lab, by the names that its boxes have. */
+#include "netns.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NAME_BYTES                                                             \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+
+int
+netns_open(struct netns *ns, const char *operand)
+{
+	const char *equals = strchr(operand, '='), *name = operand;
+	const char *slash = strrchr(operand, '/');
+	char path[512];
+	size_t len;
+
+	if (equals == NULL && slash != NULL)
+		name = slash + 1;
+	len = equals != NULL ? (size_t)(equals - name) : strlen(name);
+	if (len == 0 || len >= sizeof(ns->name) ||
+	    strspn(name, NAME_BYTES) < len)
+		return -EBADMSG;
+	memset(ns, 0, sizeof(*ns));
+	memcpy(ns->name, name, len);
+	if (equals != NULL)
+		snprintf(path, sizeof(path), "%s", equals + 1);
+	else if (slash != NULL)
+		snprintf(path, sizeof(path), "%s", operand);
+	else
+		snprintf(path, sizeof(path), "/run/netns/%s", operand);
+	ns->fd = open(path, O_RDONLY | O_CLOEXEC);
+	return ns->fd == -1 ? -errno : 0;
+}
+
+int
+netns_enter(const struct netns *ns)
+{
+	return setns(ns->fd, CLONE_NEWNET) == -1 ? -errno : 0;
+}
+
+size_t
+netns_addrs(struct netns_addr *list, size_t cap)
+{
+	struct ifaddrs *all, *i;
+	size_t n = 0;
+
+	if (getifaddrs(&all) == -1)
+		return 0;
+	for (i = all; i != NULL && n < cap; i = i->ifa_next) {
+		if (i->ifa_addr == NULL ||
+		    addr_from_sockaddr(&list[n].ip, i->ifa_addr) != 0)
+			continue;
+		list[n].ip.port = 0;
+		list[n++].ifindex = if_nametoindex(i->ifa_name);
+	}
+	freeifaddrs(all);
+	return n;
+}
+
+static bool
+file_says_one(const char *path)
+{
+	char c = '0';
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd == -1)
+		return false;
+	if (read(fd, &c, 1) != 1)
+		c = '0';
+	close(fd);
+	return c == '1';
+}
+
+bool
+netns_forwards(void)
+{
+	return file_says_one("/proc/sys/net/ipv4/ip_forward") ||
+	       file_says_one("/proc/sys/net/ipv6/conf/all/forwarding");
+}

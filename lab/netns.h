@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: ISC */
+/* Network namespaces of a lab, by the names that its boxes have. */
+#ifndef NATKIT_NETNS_H
+#define NATKIT_NETNS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "addr.h"
+
+#define NETNS_NAME 32
+#define NETNS_ADDRS 64
+
+struct netns {
+	char name[NETNS_NAME];
+	int fd;
+};
+
+struct netns_addr {
+	struct addr ip;
+	uint32_t ifindex;
+};
+
+/* operand is NAME (of /run/netns), NAME=/path or /path/to/NAME. Returns 0,
+ * -EBADMSG for a name that is none ([A-Za-z0-9_-]), or -errno of open. */
+int netns_open(struct netns *ns, const char *operand);
+/* From here on sockets and files of /proc are those of that namespace. */
+int netns_enter(const struct netns *ns);
+/* The addresses of the namespace that we are in. Returns how many. */
+size_t netns_addrs(struct netns_addr *list, size_t cap);
+/* Does it pass packets on? */
+bool netns_forwards(void);
+
+#endif
