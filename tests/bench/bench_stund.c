@@ -230,7 +230,7 @@ start_nat_stund(struct contestant *c)
 	if (!is_child(c))
 		return;
 	execl(program, program, "-b", "127.0.0.1", "-p", port, "-P", alt, "-n",
-	    "1", "-r", "1000000", (char *)NULL);
+	    "1", "-r", "500000", (char *)NULL);
 	perror(program);
 	_exit(127);
 }
