@@ -37,6 +37,12 @@ log_prog(void)
 	return prog;
 }
 
+bool
+log_is_quiet(void)
+{
+	return verbosity < 0;
+}
+
 /* Appends text to a line, with bytes that a terminal could act on escaped. */
 static size_t
 escape(char *out, size_t len, size_t cap, const char *text)

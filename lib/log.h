@@ -3,11 +3,14 @@
 #ifndef NATKIT_LOG_H
 #define NATKIT_LOG_H
 
+#include <stdbool.h>
+
 /* What is written: -1 (-q) fatal only, 0 warnings, 1 (-v) info, 2 (-vv) debug */
 void log_init(const char *prog, int verbosity);
 void log_more(void);  /* one -v */
 void log_quiet(void); /* -q */
 const char *log_prog(void);
+bool log_is_quiet(void);
 
 /* log_warn and fatal append ": strerror(errno)"; the x forms do not.
  * Control and non-ASCII bytes of the expanded text are written as \xNN. */

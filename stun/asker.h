@@ -17,7 +17,7 @@
 /* New transactions a second with one server, all of its addresses together:
  * one every 100 ms, never a burst. */
 #define ASKER_PER_S 10
-#define ASKER_PORTS 64	  /* open at once, the first included */
+#define ASKER_PORTS 128	  /* open at once, the first included */
 #define ASKER_OPEN 512	  /* questions waiting and under way */
 #define ASKER_ADDRESSES 8 /* of the server */
 

@@ -58,6 +58,7 @@ option(struct cmdline *o, int letter, const char *arg)
 		o->keepalive_ms = option_number("-t", arg, 1, 3600) * 1000;
 		break;
 	case 'w':
+		o->timed = true;
 		o->wait_ms = option_number("-w", arg, 1, 3600) * 1000;
 		break;
 	case 'x':

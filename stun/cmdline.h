@@ -19,6 +19,7 @@ struct cmdline {
 	const char *path; /* of a port socket, or NULL */
 	uint16_t port;	  /* 0: any */
 	uint32_t wait_ms;
+	bool timed; /* by -w */
 	uint32_t keepalive_ms;
 	const char *exclude[CMDLINE_EXCLUDE];
 	size_t excludes;

@@ -10,6 +10,8 @@ static const struct {
 	int (*run)(int argc, char *argv[]);
 } commands[] = {
     {"gather", stun_command_gather},
+    {"lifetime", stun_command_lifetime},
+    {"pair", stun_command_pair},
 };
 
 int
