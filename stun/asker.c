@@ -55,6 +55,7 @@ struct asker {
 	uint64_t free_ms; /* when the next question may leave */
 	struct addr server[ASKER_ADDRESSES];
 	size_t servers;
+	bool credulous;
 	struct asker_stats stats;
 };
 
@@ -90,7 +91,7 @@ find_tid(struct asker *a, const uint8_t *tid)
 static bool
 is_plausible(const struct asker *a, const struct ask *k, const struct addr *s)
 {
-	if (addr_equal(s, &k->what.to))
+	if (a->credulous || addr_equal(s, &k->what.to))
 		return true;
 	for (size_t i = 0; i < a->servers; i++)
 		if (addr_equal(s, &a->server[i]))
@@ -586,6 +587,12 @@ asker_believe(struct asker *a, const struct addr *server)
 		return -ENOSPC;
 	a->server[a->servers++] = *server;
 	return 0;
+}
+
+void
+asker_believe_all(struct asker *a)
+{
+	a->credulous = true;
 }
 
 int

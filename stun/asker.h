@@ -72,6 +72,9 @@ void asker_free(struct asker *a);
 /* An address of the server. Answers are believed only from the address that
  * was asked and from these. Returns 0 or -ENOSPC. */
 int asker_believe(struct asker *a, const struct addr *server);
+/* Answers are believed from anywhere, by their transaction id alone: for who
+ * wants to know whether they come from the right place. */
+void asker_believe_all(struct asker *a);
 
 /* A fresh port of both families. Returns its index, -ENOSPC, -errno. */
 int asker_open(struct asker *a);

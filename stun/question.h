@@ -26,6 +26,8 @@ struct question {
 	/* Bytes of an attribute that a server ignores, which makes a long
 	 * request with a short answer; 0 none. */
 	size_t filler;
+	/* Type of an empty attribute that nobody knows; 0 none. */
+	uint16_t unknown;
 };
 
 struct answer {

@@ -402,8 +402,7 @@ start_cb(void *arg, const struct asker_result *r)
 	struct silence *s = arg;
 	bool success = r->outcome == ASKER_ANSWER && r->answer->error == 0;
 
-	if (r->outcome == ASKER_ANSWER &&
-	    answer_refuses(r->answer, STUN_RESPONSE_PORT)) {
+	if (r->outcome == ASKER_ANSWER && r->answer->error == 420) {
 		s->refused = true;
 		give_up(s);
 	} else if (success && s->phase == FIND) {
