@@ -75,8 +75,19 @@ net_ns() {
 	done
 }
 
-# net_wire NS1 IF1 NS2 IF2
+# net_wire NS1 IF1 NS2 IF2. Of a namespace in $NET_WIRED the wire goes through
+# another one, wire-NS1, where nat-link has to join inside with outside.
 net_wire() {
+	case " ${NET_WIRED:-} " in
+	*" $1 "*)
+		net_ns "wire-$1"
+		net_veth "$1" "$2" "wire-$1" inside
+		net_veth "wire-$1" outside "$3" "$4" ;;
+	*) net_veth "$@" ;;
+	esac
+}
+
+net_veth() {
 	ip link add "$2" netns "$1" type veth peer name "$4" netns "$3"
 	ip -n "$1" link set "$2" up
 	ip -n "$3" link set "$4" up

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: ISC
+# shellcheck shell=sh disable=SC2154
+# nat-lab down [NAME...]: pid 1 of the lab goes, and all else with it.
+
+lab_down() {
+	tries=0
+	while lab_up "$lab_name"; do
+		[ $tries -gt 0 ] || kill -9 "$lab_pid"
+		tries=$((tries + 1))
+		[ $tries -lt 500 ] || die 111 "lab $lab_name does not end"
+		sleep 0.02
+	done
+	rm -rf "${lab_states:?}/$lab_name"
+}
+
+[ -z "$lab_inside" ] || die 100 "this is in lab $lab_inside: end it outside"
+if [ $# = 0 ]; then
+	lab_find ''
+	lab_down
+fi
+for lab_name; do
+	lab_find "$lab_name"
+	lab_down
+done
