@@ -110,14 +110,12 @@ find_transport(struct segment *s, const struct virtio_net_hdr *v)
 	return 0;
 }
 
-int
-segment_begin(struct segment *s, const uint8_t *frame, size_t len,
-    const struct virtio_net_hdr *v)
+static int
+begin(struct segment *s, const struct virtio_net_hdr *v)
 {
 	int type = v->gso_type & ~VIRTIO_NET_HDR_GSO_ECN;
 	int rc;
 
-	*s = (struct segment){.frame = frame, .len = len, .size = v->gso_size};
 	if (type == VIRTIO_NET_HDR_GSO_TCPV4 ||
 	    type == VIRTIO_NET_HDR_GSO_TCPV6)
 		s->protocol = TCP;
@@ -128,10 +126,19 @@ segment_begin(struct segment *s, const uint8_t *frame, size_t len,
 	if ((v->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) == 0 || v->gso_size == 0)
 		return -EBADMSG;
 	rc = find_network(s);
-	if (rc == 0)
-		rc = find_transport(s, v);
+	return rc == 0 ? find_transport(s, v) : rc;
+}
+
+int
+segment_begin(struct segment *s, const uint8_t *frame, size_t len,
+    const struct virtio_net_hdr *v)
+{
+	int rc;
+
+	*s = (struct segment){.frame = frame, .len = len, .size = v->gso_size};
+	rc = begin(s, v);
 	if (rc != 0) {
-		s->len = s->header = 0;
+		s->len = s->header = 0; /* nothing to hand out */
 		return rc;
 	}
 	s->offload = (struct virtio_net_hdr){
