@@ -52,7 +52,7 @@ question_build(const struct question *q, const uint8_t tid[STUN_TID_LEN],
 	if (q->padding > 0)
 		stun_put_space(&b, STUN_PADDING, q->padding);
 	if (q->unknown != 0)
-		stun_put(&b, q->unknown, NULL, 0);
+		stun_put(&b, q->unknown, "", 0);
 	if (q->filler > 0)
 		stun_put_space(&b, NATKIT_PADDING, q->filler);
 	return stun_end(&b, true);
