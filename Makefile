@@ -132,7 +132,7 @@ e2e: tests
 
 lab: tests
 	@echo '== lab: real NATs, real WireGuard'
-	@$(TEST_ENV) prove -e 'bats --tap' $(sort $(wildcard tests/lab/*.bats))
+	@$(TEST_ENV) prove -j 3 -e 'bats --tap' $(sort $(wildcard tests/lab/*.bats))
 
 # What takes longer than a coffee.
 soak: tests
