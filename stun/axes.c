@@ -233,15 +233,19 @@ axes_allocation(
 	return AXES_RANDOM;
 }
 
+/* One change may be a new address of the whole NAT; a pool goes to and fro. */
 enum axes_heard
 axes_paired(const struct axes_port *list, size_t n, double *chance)
 {
+	size_t changes = 0;
+
 	*chance = 0;
 	for (size_t i = 1; i < n; i++)
-		if (!addr_equal_ip(&list[0].seen, &list[i].seen))
-			return AXES_NO;
+		changes += !addr_equal_ip(&list[i - 1].seen, &list[i].seen);
+	if (changes > 1)
+		return AXES_NO;
 	*chance = n > 0 ? halves(n - 1) : 1;
-	return n < PORTS_MIN ? AXES_OPEN : AXES_YES;
+	return n < PORTS_MIN || changes > 0 ? AXES_OPEN : AXES_YES;
 }
 
 /* ---- runs and the verdict */

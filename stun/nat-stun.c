@@ -9,6 +9,7 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char *argv[]);
 } commands[] = {
+    {"behaviour", stun_command_behaviour},
     {"gather", stun_command_gather},
     {"lifetime", stun_command_lifetime},
     {"pair", stun_command_pair},

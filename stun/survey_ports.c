@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: ISC */
+/* Which external port does a fresh port get, and which address (RFC 4787
+ * sections 4.2 and 4.1)? One port after the other, so that the order in which
+ * the NAT sees them is ours whatever gets lost. */
+#include "survey.h"
+
+#include <string.h>
+
+#define PORTS 10
+#define RUNS 3
+
+static void next_port(struct survey *s);
+
+static void
+pooling(struct survey *s)
+{
+	struct survey_finding f = {.axis = "pooling", .runs = s->runs};
+	struct axes_port all[RUNS * PORTS];
+	enum axes_heard paired = AXES_OPEN;
+	size_t n = 0;
+
+	for (unsigned r = 0; r < s->runs; r++) {
+		memcpy(all + n, s->fresh[r], s->fresh_n[r] * sizeof(all[0]));
+		n += s->fresh_n[r];
+	}
+	paired = axes_paired(all, n, &f.chance);
+	if (paired == AXES_OPEN)
+		f.reason = survey_late(s) ? "time" : "disagree";
+	else
+		f.value = paired == AXES_YES ? "paired" : "arbitrary";
+	/* all that there are, each once */
+	for (size_t i = 0; i < n && f.endpoints < SURVEY_SHOWN; i++) {
+		size_t j = 0;
+
+		while (j < i && !addr_equal_ip(&all[j].seen, &all[i].seen))
+			j++;
+		if (j == i)
+			f.endpoint[f.endpoints++] = all[i].seen;
+	}
+	survey_tell(s, &f);
+	survey_next(s);
+}
+
+static void
+done(struct survey *s)
+{
+	struct survey_finding f = {.axis = "allocation"};
+	int step[RUNS] = {0}, value = 0;
+	double chance = 1, one = 1;
+
+	for (unsigned r = 0; r < s->runs; r++) {
+		s->value[r] =
+		    axes_allocation(s->fresh[r], s->fresh_n[r], &step[r], &one);
+		chance *= one;
+		for (size_t i = 0; i < s->fresh_n[r]; i++)
+			if (f.endpoints < SURVEY_SHOWN)
+				f.endpoint[f.endpoints++] = s->fresh[r][i].seen;
+	}
+	f.chance = chance;
+	value = axes_agree(s->value, s->runs, &f.runs);
+	if (value == AXES_CONTIGUOUS && axes_agree(step, s->runs, &f.runs) == 0)
+		value = 0;
+	f.value = axes_allocation_name((enum axes_allocation)value);
+	if (value == AXES_CONTIGUOUS)
+		f.step = axes_agree(step, s->runs, &f.runs);
+	if (f.value == NULL)
+		f.reason = survey_late(s) ? "time" : "disagree";
+	survey_tell(s, &f);
+	pooling(s);
+}
+
+static bool
+is_settled(const struct survey *s)
+{
+	int value[RUNS], step[RUNS];
+	unsigned agreeing = 0;
+	double chance = 0;
+
+	if (s->runs < 2)
+		return false;
+	for (unsigned r = 0; r < s->runs; r++)
+		value[r] = axes_allocation(
+		    s->fresh[r], s->fresh_n[r], &step[r], &chance);
+	return axes_agree(value, s->runs, &agreeing) != 0;
+}
+
+static void
+port_over(struct survey *s)
+{
+	struct axes_port *p = &s->fresh[s->runs][s->fresh_n[s->runs]];
+	const struct survey_item *i = &s->item[0];
+
+	if (survey_seen(i)->family != ADDR_NONE) {
+		p->local = i->answer.local.port;
+		p->seen = *survey_seen(i);
+		s->fresh_n[s->runs]++;
+	}
+	/* one that has stayed silent may have taken its place in the order all
+	 * the same: it only makes one greater step */
+	next_port(s);
+}
+
+static void
+next_port(struct survey *s)
+{
+	struct survey_item *i = NULL;
+	int port = -1;
+
+	if (s->probes == (s->runs + 1) * PORTS) {
+		s->runs++;
+		if (s->runs == RUNS || is_settled(s)) {
+			done(s);
+			return;
+		}
+	}
+	if (survey_late(s) || (port = survey_open(s)) < 0) {
+		s->runs++;
+		done(s);
+		return;
+	}
+	s->probe[s->probes++].index = port;
+	if ((i = survey_ask(s, 0, port, &s->place[0][0])) != NULL)
+		i->must = i->control = true;
+	survey_run(s, port_over);
+}
+
+void
+survey_allocation(struct survey *s)
+{
+	memset(s->fresh_n, 0, sizeof(s->fresh_n));
+	next_port(s);
+}
