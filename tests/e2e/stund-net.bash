@@ -54,7 +54,9 @@ for options in '' '-b 10.0.1.2 -b 10.0.2.2'; do
 	serve $options
 	# without the rule the answer of link 2 goes out of link 1: the test
 	# would see a server that lets routing choose
-	! ask 2 -w 300
+	if ask 2 -w 300; then
+		exit 1
+	fi
 	ip -n server rule add from 10.0.2.2 lookup 100
 	ip -n server route add default via 10.0.2.1 table 100
 	both
@@ -67,4 +69,4 @@ for options in '' '-b 10.0.1.2 -b 10.0.2.2'; do
 	kill "$pid"
 	wait "$pid"
 done
-echo done
+echo all is well

@@ -232,6 +232,7 @@ until_true() {
 @test "TCP: 32 connections of one source, and no more memory than that" {
 	start -b 127.0.0.1
 	for _ in $(seq 40); do
+		# shellcheck disable=SC2034 # kept open until the test ends
 		exec {fd}<> "/dev/tcp/127.0.0.1/$PORT"
 	done
 	seen() {
@@ -367,5 +368,5 @@ woken() {
 	fi
 	run -0 setpriv --pdeathsig KILL unshare -mnp --fork --kill-child \
 	    --mount-proc bash "$BATS_TEST_DIRNAME/stund-net.bash" "$B"
-	[ "${lines[-1]}" = done ]
+	[ "${lines[-1]}" = "all is well" ]
 }
