@@ -7,6 +7,7 @@
 int stun_command_mapped(int argc, char *argv[]);
 int stun_command_gather(int argc, char *argv[]);
 int stun_command_behaviour(int argc, char *argv[]);
+int stun_command_check(int argc, char *argv[]);
 int stun_command_lifetime(int argc, char *argv[]);
 int stun_command_pair(int argc, char *argv[]);
 

@@ -11,6 +11,7 @@ static const struct {
 } commands[] = {
     {"behaviour", stun_command_behaviour},
     {"gather", stun_command_gather},
+    {"check", stun_command_check},
     {"lifetime", stun_command_lifetime},
     {"pair", stun_command_pair},
 };
