@@ -222,6 +222,15 @@ borrower_refused(struct borrower *b, uint64_t now_ms)
 		b->now.ping_ms = least(b->now.ping_ms, now_ms);
 }
 
+void
+borrower_hint(struct borrower *b, uint64_t now_ms)
+{
+	if (b->up || b->handshake == BORROWER_CONFIRM || now_ms < b->hint_ms)
+		return;
+	b->hint_ms = now_ms + BORROWER_HINT_MS;
+	restart(b, now_ms);
+}
+
 const struct addr *
 borrower_places(const struct borrower *b, int family)
 {

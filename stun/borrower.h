@@ -62,6 +62,8 @@ void borrower_input(
     struct borrower *b, const uint8_t *data, size_t len, uint64_t now_ms);
 /* The system says that nobody is there (an ICMP error): a hint to ask. */
 void borrower_refused(struct borrower *b, uint64_t now_ms);
+/* The twin is heard of otherwise: a hint to ask now while the link is down. */
+void borrower_hint(struct borrower *b, uint64_t now_ms);
 /* The twin's places of a family, TWIN_PORTS of them, or NULL: not to be had. */
 const struct addr *borrower_places(const struct borrower *b, int family);
 /* The message that makes the twin send this. Returns its length, or -ENOTCONN,

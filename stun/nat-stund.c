@@ -20,6 +20,7 @@
 #include "option.h"
 #include "ready.h"
 #include "record.h"
+#include "twinlink.h"
 #include "worker.h"
 
 #define PORT 3478 /* RFC 8489 section 18.6 */
@@ -44,20 +45,25 @@ struct stund {
 	struct responder_config config;
 	uint16_t port, port2;
 	const char *socket, *user;
+
+	const char *twin, *keyfile; /* -O and -k */
+	const char *peer;	    /* of -O without its key */
+	struct twin_keys *keys;
+	struct twinlink *link;
 	int ready_fd;
 	bool announce, json;
 };
 
 static const char usage[] =
-    "nat-stund [-1Ahjqv] [-b addr] ... [-c control] [-N fd] [-n processes]\n"
-    "           [-P alternate_port] [-p port] [-r answers_per_second]\n"
-    "           [-u user]";
+    "nat-stund [-1Ahjqv] [-b addr] ... [-c control] [-k keyfile] [-N fd]\n"
+    "           [-n processes] [-O KEY@host:port] [-P alternate_port]\n"
+    "           [-p port] [-r answers_per_second] [-u user]";
 
 /* With the defaults in it. */
 static const char *
 help(void)
 {
-	static char text[1200];
+	static char text[1600];
 
 	snprintf(text, sizeof(text),
 	    "  -b addr   listen on this address (all); two of a family make "
@@ -66,6 +72,11 @@ help(void)
 	    "  -p port   UDP and TCP port (%d)\n"
 	    "  -P port   the alternate port, where there are two addresses "
 	    "(%d)\n"
+	    "  -O KEY@host:port  public key and P1 of another nat-stund that "
+	    "lends "
+	    "us\n"
+	    "            its address, and is lent ours; wants -b and -k\n"
+	    "  -k file   our private key, for -O\n"
 	    "  -A        no answer is longer than its request\n"
 	    "  -r num    answers per second to one address (%d)\n"
 	    "  -n num    processes, for as many processor cores (1)\n"
@@ -120,6 +131,9 @@ option(struct stund *d, int ch)
 	case 'j':
 		d->json = true;
 		break;
+	case 'k':
+		d->keyfile = optarg;
+		break;
 	case 'N':
 		if ((d->ready_fd = ready_parse(optarg)) < 0)
 			option_fail(
@@ -127,6 +141,9 @@ option(struct stund *d, int ch)
 		break;
 	case 'n':
 		d->processes = option_number("-n", optarg, 1, PROCESSES_MAX);
+		break;
+	case 'O':
+		d->twin = optarg;
 		break;
 	case 'P':
 		d->port2 = (uint16_t)option_number("-P", optarg, 0, UINT16_MAX);
@@ -151,10 +168,35 @@ lay_out(struct stund *d, struct responder_family *f)
 	struct addr *place = f->place;
 	bool four = place[RESPONDER_OTHER].family != ADDR_NONE;
 
-	for (unsigned int i = 0; four && i < 2; i++)
+	f->twin = d->twin != NULL && place[0].family != ADDR_NONE;
+	for (unsigned int i = 0; (four || f->twin) && i < 2; i++)
 		place[2 * i + RESPONDER_PORT2] = place[2 * i];
 	for (unsigned int i = 0; i < RESPONDER_PLACES; i++)
 		place[i].port = i & RESPONDER_PORT2 ? d->port2 : d->port;
+}
+
+/* A twin has to know what it lends, and where it may be asked. */
+static void
+check_twin(const struct stund *d)
+{
+	const struct addr *v4 = d->config.v4.place, *v6 = d->config.v6.place;
+
+	if (d->twin == NULL && d->keyfile != NULL)
+		option_fail("-k is for -O, which names the twin");
+	if (d->twin == NULL)
+		return;
+	if (d->keyfile == NULL)
+		option_fail("-O wants -k, our private key; `wg genkey` makes "
+			    "one");
+	if (v4[0].family == ADDR_NONE && v6[0].family == ADDR_NONE)
+		option_fail("-O wants -b, the address that we lend");
+	if (v4[RESPONDER_OTHER].family != ADDR_NONE ||
+	    v6[RESPONDER_OTHER].family != ADDR_NONE)
+		option_fail("-O wants one -b of a family: the other address is "
+			    "the twin's");
+	if (d->port == 0 || d->port2 == 0)
+		option_fail("-O wants ports that the twin has, too: -p and -P "
+			    "can't be 0");
 }
 
 static void
@@ -168,12 +210,14 @@ options(struct stund *d, int argc, char **argv)
 	d->processes = 1;
 	d->ready_fd = -1;
 	option_begin(usage, help());
-	while ((ch = option_next(argc, argv, ":1Ab:c:hjN:n:P:p:qr:u:v")) != -1)
+	while (
+	    (ch = option_next(argc, argv, ":1Ab:c:hjk:N:n:O:P:p:qr:u:v")) != -1)
 		option(d, ch);
 	if (optind < argc)
 		option_fail("no operands are taken: %s", argv[optind]);
 	if (d->port == d->port2 && d->port != 0)
 		option_fail("-p and -P want two ports, not %u twice", d->port);
+	check_twin(d);
 	if (d->config.v4.place[0].family == ADDR_NONE &&
 	    d->config.v6.place[0].family == ADDR_NONE) {
 		d->config.v4.place[0].family = ADDR_V4;
@@ -183,6 +227,12 @@ options(struct stund *d, int argc, char **argv)
 	}
 	lay_out(d, &d->config.v4);
 	lay_out(d, &d->config.v6);
+	if (d->twin == NULL)
+		return;
+	d->keys = sodium_malloc(sizeof(*d->keys));
+	if (d->keys == NULL)
+		fatalx(EXIT_TEMP, "out of memory");
+	twinlink_options(d->keys, &d->peer, d->twin, d->keyfile, d->port);
 }
 
 __attribute__((noreturn)) static void
@@ -272,6 +322,55 @@ put_listen(struct record *r, const struct listener *l)
 }
 
 static void
+put_twin(struct record *r, int family, const struct addr *place)
+{
+	record_begin(r, "twin");
+	record_put(r, "state", place == NULL ? "down" : "up");
+	record_put_u64(r, "family", (uint64_t)family);
+	if (place != NULL)
+		record_put_addr(r, "endpoint", place);
+}
+
+/* Of each family that we serve: does the twin lend us its address? */
+static void
+tell_twin(const struct stund *d, struct control_conn *c)
+{
+	static const int families[] = {ADDR_V4, ADDR_V6};
+	struct record r;
+
+	for (size_t i = 0; d->link != NULL && i < 2; i++) {
+		const struct responder_family *f =
+		    families[i] == ADDR_V4 ? &d->config.v4 : &d->config.v6;
+
+		if (!f->twin)
+			continue;
+		put_twin(&r, families[i], twinlink_place(d->link, families[i]));
+		if (c != NULL)
+			control_put(c, &r);
+		else
+			control_publish(d->control, &r);
+	}
+}
+
+static void
+twin_cb(void *arg)
+{
+	struct stund *d = arg;
+
+	if (d->me != 0)
+		return;
+	if (twinlink_place(d->link, ADDR_V4) == NULL &&
+	    twinlink_place(d->link, ADDR_V6) == NULL)
+		log_warnx("the twin at %s does not answer: we serve as one "
+			  "address",
+		    d->peer);
+	else
+		log_info("the twin at %s lends us its address", d->peer);
+	if (d->control != NULL)
+		tell_twin(d, NULL);
+}
+
+static void
 tell_hello(const struct stund *d, struct control_conn *c)
 {
 	struct record r;
@@ -285,6 +384,7 @@ tell_hello(const struct stund *d, struct control_conn *c)
 		put_listen(&r, d->sockets[0].udp[i]);
 		control_put(c, &r);
 	}
+	tell_twin(d, c);
 	control_end(c, NULL);
 }
 
@@ -392,6 +492,24 @@ start_control(struct stund *d)
 }
 
 static void
+start_twin(struct stund *d)
+{
+	struct twinlink_config config = {
+	    .peer = d->peer,
+	    .keys = d->keys,
+	    .lends = d->me == 0,
+	    .changed = twin_cb,
+	    .arg = d,
+	};
+	int rc = twinlink_start(&d->link, &d->worker, &config);
+
+	if (rc != 0) {
+		errno = -rc;
+		fatal(EXIT_TEMP, "can't start");
+	}
+}
+
+static void
 start(struct stund *d)
 {
 	int rc;
@@ -409,6 +527,8 @@ start(struct stund *d)
 		errno = -rc;
 		fatal(EXIT_TEMP, "can't start");
 	}
+	if (d->twin != NULL)
+		start_twin(d);
 	if (d->me != 0 || d->processes == 1)
 		return;
 	d->sigchld = loop_event(
@@ -453,6 +573,8 @@ stop(struct stund *d)
 	sockets_close(&d->sockets[d->me]);
 	free(d->sockets);
 	tally_free(d->tallies, d->processes);
+	twinlink_stop(d->link);
+	sodium_free(d->keys);
 	loop_free(&d->loop);
 }
 

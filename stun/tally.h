@@ -16,7 +16,17 @@
 	X(connections_refused) /* TCP: too many of one source */               \
 	X(connections_idle)    /* TCP: ended, silent for too long */           \
 	X(connections_evicted) /* TCP: ended for a newcomer */                 \
-	X(connections_broken)  /* TCP: ended, no STUN, or read too slowly */
+	X(connections_broken)  /* TCP: ended, no STUN, or read too slowly */   \
+	X(twin_borrowed)       /* answers handed to the twin to send */        \
+	/* what came from the twin, or from who is not: LENDER_OUTCOMES */     \
+	X(twin_hello)                                                          \
+	X(twin_alive)                                                          \
+	X(twin_lent)                                                           \
+	X(twin_unknown)                                                        \
+	X(twin_replayed)                                                       \
+	X(twin_forged)                                                         \
+	X(twin_unfit)                                                          \
+	X(twin_limited)
 
 enum tally_name {
 	TALLY_FIRST_OUTCOME = 0,

@@ -10,8 +10,8 @@
 #include "stream.h"
 #include "tally.h"
 
-/* The other machine of -O (twin.c), in the first process only. All three are
- * NULL without one. */
+/* The other machine of -O (twinlink.c). NULL without one; receive is, too, in
+ * all processes but the first. */
 struct worker_twin {
 	/* A datagram of STUN method NATKIT_TWIN_HELLO or NATKIT_TWIN by its
 	 * first bytes, and nothing is known of it but that. */

@@ -548,6 +548,33 @@ test_refused(void **state)
 	assert_false(is_up(&a));
 }
 
+/* A twin that has begun to ask is there: no need to wait for the next try. */
+static void
+test_hint(void **state)
+{
+	struct packet p;
+
+	(void)state;
+	pass(&a, NULL, 30000);
+	talk(&a, &b);
+	while (says(&a, &p))
+		;
+	assert_false(is_up(&a));
+	borrower_hint(&a.borrower, now_ms);
+	talk(&a, &b);
+	assert_true(is_up(&a));
+	/* obeyed once in a while, and not at all while the link is up */
+	borrower_hint(&a.borrower, now_ms);
+	assert_false(says(&a, &p));
+	start_borrower(&a);
+	borrower_hint(&a.borrower, now_ms);
+	assert_true(says(&a, &p));
+	for (int i = 0; i < 10; i++) {
+		borrower_hint(&a.borrower, now_ms);
+		assert_false(says(&a, &p));
+	}
+}
+
 /* A lender that has forgotten says so, and a forged 481 ends nothing. */
 static void
 test_restart_lender(void **state)
@@ -680,6 +707,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_long, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_silence, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_hint, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		test_restart_lender, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
