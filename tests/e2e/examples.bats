@@ -83,3 +83,10 @@ printed() {
 	page nat-records.5
 	printed nat-records.5.fields '^192\.0\.2\.7:51820$'
 }
+
+@test "nat-link(1)" {
+	page nat-link.1
+	printed nat-link.1.wire '^3 packets transmitted, 3 received'
+	printed nat-link.1.wire '^link from=l to=r delay_ms=20 jitter_ms=0 loss=50 '
+	printed nat-link.1.wire '^traffic from=l to=r frames=[0-9]+ '
+}

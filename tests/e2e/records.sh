@@ -40,6 +40,13 @@ await "$d/listen" ^listen
 socat -t 60 - UNIX-CONNECT:"$d/control" >"$d/watch" <<-END &
 	watch
 END
+# A wire with nothing on it
+ip link add l1 type veth peer name l1-end
+ip link add l2 type veth peer name l2-end
+"$b/nat-link" -1 -c "$d/link-control" l1 l2 delay_ms=0.5 >"$d/link" &
+await "$d/link" '^link from=l2'
+printf 'set loss=1\nstats\nset loss=x\n' |
+	socat -t 5 - UNIX-CONNECT:"$d/link-control" >>"$d/link"
 for who in a b; do
 	"$b/nat-port" -1 -o 0 "$d/$who.sock" >"$d/$who.port" &
 	await "$d/$who.port" ^port
@@ -79,6 +86,6 @@ for who in a b; do
 		cat "$d/$who.$stage" >>"$d/records"
 	done
 done
-for file in listen mapped ping answers watch; do
+for file in listen mapped ping answers watch link; do
 	cat "$d/$file" >>"$d/records"
 done
