@@ -80,9 +80,11 @@ change_line(struct change *c, const char *line, char why[CHANGE_WHY])
 	const char *words[CHANGE_WORDS + 1];
 	size_t n = 1;
 
-	if (strlen(line) >= sizeof(text))
+	size_t len = strlen(line);
+
+	if (len >= sizeof(text))
 		return refuse(why, line, "the line is too long");
-	strcpy(text, line);
+	memcpy(text, line, len + 1);
 	words[0] = "direction=both";
 	while ((word = strsep(&rest, " \t")) != NULL) {
 		if (*word == '\0')

@@ -138,7 +138,7 @@ nic_close(struct nic *n)
 bool
 nic_is_gone(const struct nic *n)
 {
-	struct sockaddr_ll at;
+	struct sockaddr_ll at = {0};
 	socklen_t len = sizeof(at);
 
 	return getsockname(n->fd, (struct sockaddr *)&at, &len) == 0 &&

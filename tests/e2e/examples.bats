@@ -87,6 +87,6 @@ printed() {
 @test "nat-link(1)" {
 	page nat-link.1
 	printed nat-link.1.wire '^3 packets transmitted, 3 received'
-	printed nat-link.1.wire '^link from=l to=r delay_ms=20 jitter_ms=0 loss=50 '
-	printed nat-link.1.wire '^traffic from=l to=r frames=[0-9]+ '
+	printed nat-link.1.wire '^link from=to-left to=to-right delay_ms=20 jitter_ms=0 loss=50 '
+	printed nat-link.1.wire '^traffic from=to-left to=to-right frames=[0-9]+ '
 }

@@ -23,6 +23,7 @@ main(int argc, char **argv)
 	struct sockaddr_storage at;
 	socklen_t len;
 	int size, count, fd;
+	size_t total;
 
 	if (argc != 5 || addr_parse_ip(&to, argv[1], (uint16_t)atoi(argv[2])))
 		return 100;
@@ -36,12 +37,12 @@ main(int argc, char **argv)
 		data[i * size + 6] = '.';
 		data[(i + 1) * size - 1] = '\n';
 	}
+	total = (size_t)size * (size_t)count;
 	len = addr_to_sockaddr(&to, &at);
 	fd = socket(at.ss_family, SOCK_DGRAM, 0);
 	if (setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size)) ==
 		-1 ||
-	    sendto(fd, data, (size_t)(size * count), 0, (struct sockaddr *)&at,
-		len) == -1) {
+	    sendto(fd, data, total, 0, (struct sockaddr *)&at, len) == -1) {
 		perror("udp-burst");
 		return 111;
 	}

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +24,7 @@ fresh(struct cable *c, const char *words)
 
 	assert_int_equal(cable_init(c, SLOTS, 0), 0);
 	impairment_init(&is, 7);
-	strcpy(text, words);
+	snprintf(text, sizeof(text), "%s", words);
 	while ((word = strsep(&rest, " ")) != NULL)
 		assert_int_equal(impairment_set(&is, word), 0);
 	cable_set(c, &is, 0);

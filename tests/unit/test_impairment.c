@@ -118,9 +118,8 @@ one_bad_word_spoils_the_line(void **state)
 	memset(longest, 'x', sizeof(longest));
 	longest[sizeof(longest) - 1] = '\0';
 	assert_int_equal(change_line(&c, longest, why), -EBADMSG);
-	longest[0] = '\0';
-	for (int i = 0; i <= CHANGE_WORDS; i++)
-		strcat(longest, "loss=1 ");
+	for (size_t i = 0; i <= CHANGE_WORDS; i++)
+		memcpy(longest + 7 * i, "loss=1 ", 8);
 	assert_int_equal(change_line(&c, longest, why), -EBADMSG);
 	assert_memory_equal(&c, &before, sizeof(c));
 }
