@@ -514,12 +514,13 @@ pf_cut() {
 }
 
 # The public address in a STUN answer's MAPPED-ADDRESS becomes the private one,
-# be it the first attribute or the second after XOR-MAPPED-ADDRESS. Offsets in
+# be it the first attribute or one of the next three after others of an address
+# (coturn's is the second, nat-stund's the fourth). Offsets in
 # bits from the UDP header: 8 bytes of it, 20 of STUN's, 12 of an attribute.
 pf_meddle() {
 	[ "$pf_alg" = rewrites ] || return 0
 	echo "chain meddle { type filter hook postrouting priority 200"
-	for pf_o in 224 320; do
+	for pf_o in 224 320 416 512; do
 		echo "iifname wan ip protocol udp @th,$pf_o,32 0x00010008" \
 		    "@th,$((pf_o + 64)),32 { $(pf_split "$pf_public" |
 			awk -F. '{ printf "%s0x%02x%02x%02x%02x",
