@@ -17,8 +17,10 @@ lab_down() {
 if [ $# = 0 ]; then
 	lab_find ''
 	lab_down
+	exit 0
 fi
+code=0
 for lab_name; do
-	lab_find "$lab_name"
-	lab_down
+	(lab_find "$lab_name" && lab_down) || code=$?
 done
+exit "$code"

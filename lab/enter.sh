@@ -93,8 +93,8 @@ lab_stale() { # NAME
 	if is_number "$lab_p" && [ "$(lab_started "$lab_p")" = "$lab_s" ]; then
 		return 0
 	fi
-	# No maker yet: mkdir was a moment ago.
-	[ -n "$lab_p" ] || [ -n "$(find "$lab_states/$1" -maxdepth 0 \
+	# Neither maker nor holder yet: mkdir was a moment ago.
+	[ -n "$lab_p" ] || [ -f "$lab_states/$1/holder" ] || [ -n "$(find "$lab_states/$1" -maxdepth 0 \
 	    -mmin +1)" ] || return 0
 	rm -rf "${lab_states:?}/$1"
 }

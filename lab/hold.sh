@@ -44,7 +44,8 @@ plan_read() {
 }
 
 box_record() { # KIND ADDRESSES [PROFILE]
-	echo "box lab=$name name=$p_name kind=$1 addresses=$2${p_behind:+ behind=$p_behind}${3:+ profile=$3}" \
+	p_more=${p_behind:+ behind=$p_behind}${3:+ profile=$3}
+	echo "box lab=$name name=$p_name kind=$1 addresses=$2$p_more" \
 	    >>/run/lab/boxes
 	[ -z "$p_addresses" ] ||
 		echo "${p_addresses%%,*} $p_name" >>/run/lab/hosts
@@ -142,18 +143,16 @@ build_host() {
 	box_record host "$p_addresses${p_six:+${p_addresses:+,}${p_six%,*}}"
 }
 
-# As an unprivileged user there is no other one to become.
 build_wire() {
-	p_user=nobody
-	grep -q ' 4294967295$' /proc/self/uid_map || p_user=root
 	mkfifo "/run/lab/ready.$p_name"
 	# shellcheck disable=SC2086
-	nsenter --net="/run/netns/wire-$p_name" nat-link -u "$p_user" \
+	nsenter --net="/run/netns/wire-$p_name" nat-link \
 	    -c "/run/lab/wire.$p_name" -N 9 inside outside $p_keys \
 	    9>"/run/lab/ready.$p_name" 3<&- 4>&- </dev/null >/dev/null &
+	p_pid=$! p_code=0
 	read -r _ <"/run/lab/ready.$p_name" || {
-		echo "nat-link of $p_name did not start" >&2
-		exit 111
+		wait "$p_pid" || p_code=$?
+		exit "$p_code"
 	}
 }
 

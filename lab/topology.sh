@@ -15,9 +15,9 @@
 
 topology_plan() {
 	# shellcheck disable=SC2016
-	awk -v file="$1" '
+	awk -v file="$1" -v prefix="${prog:+$prog: fatal: }" '
 	function bad(text) {
-		printf "%s:%d: %s\n", file, line ? line : NR, text | "cat >&2"
+		printf "%s%s:%d: %s\n", prefix, file, line ? line : NR, text | "cat >&2"
 		failed = 1
 	}
 	function is_address(a,  p, i) {

@@ -30,7 +30,7 @@ up_plan() {
 			# shellcheck disable=SC2086
 			why=$(pf_defaults && pf_set ${rest#*upnp=*[so]} 2>&1) &&
 				continue
-			echo "$file:$line: ${why#profile: }" >&2
+			tell fatal "$file:$line: ${why#profile: }"
 			wrong=1
 		done
 		exit $wrong

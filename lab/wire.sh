@@ -12,7 +12,7 @@ else
 	echo show
 fi | lab_in socat -t 5 - "UNIX-CONNECT:/run/lab/wire.$lab_box") ||
 	die 111 "nat-link does not answer"
-printf '%s\n' "$answer" | grep -v '^end '
+printf '%s\n' "$answer" | sed '/^end /d'
 case $answer in
 *'end status=ok') ;;
 *) die 100 "nat-link refuses: ${answer##*reason=}" ;;
