@@ -69,6 +69,9 @@ binding_step(
 	}
 	stun_begin(&buf, out, BINDING_REQUEST_MAX, STUN_BINDING, STUN_REQUEST,
 	    b->t.tid);
+	/* as long as the shortest answer, which over IPv6 takes 52 bytes: a
+	 * server that amplifies nothing (nat-stund -A) answers no other */
+	stun_put_space(&buf, NATKIT_PADDING, 20);
 	b->sent_us = now_us;
 	return stun_end(&buf, true);
 }
