@@ -7,7 +7,7 @@
 
 #include "twin.h"
 
-#define BORROWER_HELLO_MS 1000	   /* until the next try, */
+#define BORROWER_HELLO_MS 250	   /* until the next try, */
 #define BORROWER_HELLO_MAX_MS 4000 /* doubling to this */
 #define BORROWER_RENEW_MS 120000   /* a new handshake, */
 #define BORROWER_EXPIRE_MS 240000  /* or the end */

@@ -18,6 +18,7 @@
 	X(connections_evicted) /* TCP: ended for a newcomer */                 \
 	X(connections_broken)  /* TCP: ended, no STUN, or read too slowly */   \
 	X(twin_borrowed)       /* answers handed to the twin to send */        \
+	X(twin_up) /* processes that have the twin's address now */            \
 	/* what came from the twin, or from who is not: LENDER_OUTCOMES */     \
 	X(twin_hello)                                                          \
 	X(twin_alive)                                                          \

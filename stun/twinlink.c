@@ -109,7 +109,7 @@ lend(struct twinlink *t, int family, struct addr *told)
 static void
 notice(struct twinlink *t)
 {
-	bool changed = lend(t, ADDR_V4, &t->lent4);
+	bool changed = lend(t, ADDR_V4, &t->lent4), was_up = t->up;
 	char text[ADDR_STRLEN];
 
 	changed = lend(t, ADDR_V6, &t->lent6) || changed;
@@ -124,6 +124,8 @@ notice(struct twinlink *t)
 	if (t->config.changed != NULL)
 		t->config.changed(t->config.arg);
 	t->warned = t->up;
+	tally_add(t->worker->tally, TALLY_twin_up,
+	    (uint64_t)t->up - (uint64_t)was_up);
 	if (!t->up)
 		loop_at(t->again, now_ms() + LOOKUP_AGAIN_MS);
 }
