@@ -45,7 +45,8 @@ write_mapping(const struct mapping *m, int fd, bool json)
 	struct record r;
 
 	record_begin(&r, "nat");
-	record_put(&r, "mapping", mapping_name(m));
+	record_put(&r, "axis", "mapping");
+	record_put(&r, "value", mapping_name(m));
 	record_put_addr(&r, "base", &m->base);
 	put_list(&r, "endpoints", m->endpoint, m->n);
 	put_list(&r, "servers", m->server, m->n);

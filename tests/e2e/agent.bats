@@ -425,7 +425,7 @@ met() {
 	agent a -S "$(pub s)@127.0.0.1:$port" "$(pub b)"
 	agent b -S "$(pub s)@127.0.0.1:$port" "$(pub a)"
 	{
-		echo "nat mapping=endpoint-independent"
+		echo "nat axis=mapping value=endpoint-independent"
 		echo "candidate type=host endpoint=nonsense priority=1"
 		printf 'bin\001ary\377 =\n'
 		head -c 5000 /dev/zero | tr '\0' x

@@ -208,7 +208,7 @@ failed() {
 	scenario asked_once
 	[ "$status" -eq 0 ]
 	[ "${#lines[@]}" -eq 2 ]
-	[[ "$output" != *"nat mapping"* ]]
+	[[ "$output" != *"nat axis=mapping"* ]]
 }
 
 @test "gather: a lying server adds no candidate" {
@@ -255,14 +255,14 @@ failed() {
 	[ "$status" -eq 0 ]
 	[[ "${lines[0]}" == "candidate type=host endpoint=192.168.1.2:5000 "* ]]
 	[[ "${lines[1]}" == "candidate type=srflx endpoint=198.51.100.2:5000 base=192.168.1.2:5000 priority="*" server=192.0.2.1:3478" ]]
-	[ "${lines[2]}" = "nat mapping=endpoint-independent base=192.168.1.2:5000 endpoints=198.51.100.2:5000,198.51.100.2:5000 servers=192.0.2.1:3478,192.0.2.2:3478" ]
+	[ "${lines[2]}" = "nat axis=mapping value=endpoint-independent base=192.168.1.2:5000 endpoints=198.51.100.2:5000,198.51.100.2:5000 servers=192.0.2.1:3478,192.0.2.2:3478" ]
 	[ "${lines[3]}" = "candidates generation=1 count=2" ]
 }
 
 @test "gather: a random masquerade maps endpoint-dependently" {
 	scenario nat_random
 	[ "$status" -eq 0 ]
-	[[ "${lines[3]}" == "nat mapping=endpoint-dependent base=192.168.1.2:5000 endpoints=198.51.100.2:"*",198.51.100.2:"*" servers=192.0.2.1:3478,192.0.2.2:3478" ]]
+	[[ "${lines[3]}" == "nat axis=mapping value=endpoint-dependent base=192.168.1.2:5000 endpoints=198.51.100.2:"*",198.51.100.2:"*" servers=192.0.2.1:3478,192.0.2.2:3478" ]]
 	[ "${lines[4]}" = "candidates generation=1 count=3" ]
 }
 

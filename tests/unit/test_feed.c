@@ -60,7 +60,8 @@ skips_other_records_silently(void **state)
 	feed_init(&f);
 	assert_int_equal(line(&f, ""), FEED_NOTHING);
 	assert_int_equal(
-	    line(&f, "nat mapping=endpoint-independent"), FEED_NOTHING);
+	    line(&f, "nat axis=mapping value=endpoint-independent"),
+	    FEED_NOTHING);
 	assert_int_equal(line(&f, "later a=b"), FEED_NOTHING);
 	assert_null(f.why);
 }
