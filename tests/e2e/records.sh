@@ -76,6 +76,20 @@ for command in hello peers stats nonsense; do
 	echo $command | socat -t 5 - UNIX-CONNECT:"$d/control" \
 		>>"$d/answers"
 done
+"$b/nat-stund" -1 -p 4478 -P 4479 -b 127.0.0.1 -b 127.0.0.2 \
+	-c "$d/stund" >"$d/stund.listen" &
+stund=$!
+await "$d/stund.listen" :4479
+socat -t 60 - UNIX-CONNECT:"$d/stund" >"$d/stund.watch" <<-END &
+	watch
+END
+"$b/nat-stun" 127.0.0.1:4478 >>"$d/mapped"
+for command in hello stats nonsense; do
+	echo $command | socat -t 5 - UNIX-CONNECT:"$d/stund" >>"$d/answers"
+done
+await "$d/stund.watch" name=answered
+kill $stund
+wait $stund
 kill "$(cat "$d/a.agent")"
 await "$d/b.remotes" ^gone
 await "$d/watch" what=gone
@@ -86,6 +100,7 @@ for who in a b; do
 		cat "$d/$who.$stage" >>"$d/records"
 	done
 done
-for file in listen mapped ping answers watch link; do
+for file in listen mapped ping answers watch link stund.listen \
+	stund.watch; do
 	cat "$d/$file" >>"$d/records"
 done
