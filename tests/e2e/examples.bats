@@ -69,6 +69,14 @@ printed() {
 	page nat-rendezvousd.8
 }
 
+@test "nat-stund(8)" {
+	page nat-stund.8
+	printed nat-stund.8.two '^mapped endpoint=127\.0\.0\.1:'
+	printed nat-stund.8.two '^NAT with Endpoint Independent Mapping'
+	printed nat-stund.8.control '^stats name=answered value=1$'
+	printed nat-stund.8.listen '^mapped endpoint='
+}
+
 @test "nat-punch(1)" {
 	page nat-punch.1
 }
