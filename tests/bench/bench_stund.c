@@ -366,8 +366,8 @@ take(struct contestant *c, struct source *s)
 		if (in.hdr[i].msg_len != c->answer ||
 		    (c->stun && (in.data[i][0] != 1 || in.data[i][1] != 1)))
 			c->wrong++;
-	if (n > 0)
-		s->open -= n;
+	if (n > 0) /* some may have been given up too early */
+		s->open = n < s->open ? s->open - n : 0;
 	return n < 0 ? 0 : n;
 }
 
