@@ -19,9 +19,10 @@
 # the program: as in (lab_exec=exec; lab_on ha prog) &, so that a signal for $!
 # reaches it (as SIGTERM). All works inside the lab, too (below up -- prog).
 #
-# Outside a lab there is nothing but a folder in $lab_states with its holder:
-# pid and start time of the process that is pid 1 in there. Namespaces,
-# processes and files end with it, whatever happens to it.
+# Outside a lab there is nothing but a folder in $lab_states with its holder
+# (pid, start time and pid namespace of the process that is pid 1 in there) and
+# a lock that is held as long as it lives. Namespaces, processes and files end
+# with it, whatever happens to it.
 
 lab_name='' lab_pid='' lab_box='' lab_exec=''
 
@@ -63,40 +64,33 @@ lab_started() {
 	[ "$1" = Z ] || echo "${20}"
 }
 
-# Is that lab up? Sets lab_pid. A pid that now belongs to another is no lab.
+# Is that lab up, and can it be entered from here? Sets lab_pid. A pid that now
+# belongs to another is no lab.
 lab_up() { # NAME
 	lab_pid='' lab_s=''
 	[ -f "$lab_states/$1/holder" ] || return 1
-	read -r lab_p lab_s <"$lab_states/$1/holder" || return 1
+	read -r lab_p lab_s lab_n <"$lab_states/$1/holder" || return 1
 	is_number "$lab_p" && [ -n "$lab_s" ] || return 1
+	[ "$lab_n" = "$(readlink /proc/self/ns/pid)" ] || return 1
 	[ "$(lab_started "$lab_p")" = "$lab_s" ] || return 1
 	lab_pid=$lab_p
 }
 
-# The names of the labs that are up. What is left of others goes; a folder in
-# the making is known by its maker, who may still be at it.
+# The names of the labs that are up. What is left of others goes: those whose
+# lock nobody holds any more, be it in another pid namespace.
 lab_names() {
-	find "$lab_states" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort |
-	while read -r lab_n; do
-		if lab_up "$lab_n"; then
-			echo "$lab_n"
-		else
-			lab_stale "$lab_n"
-		fi
-	done
-}
-
-lab_stale() { # NAME
-	lab_p='' lab_s=''
-	[ ! -f "$lab_states/$1/maker" ] ||
-		read -r lab_p lab_s <"$lab_states/$1/maker" || :
-	if is_number "$lab_p" && [ "$(lab_started "$lab_p")" = "$lab_s" ]; then
-		return 0
-	fi
-	# Neither maker nor holder yet: mkdir was a moment ago.
-	[ -n "$lab_p" ] || [ -f "$lab_states/$1/holder" ] || [ -n "$(find "$lab_states/$1" -maxdepth 0 \
-	    -mmin +1)" ] || return 0
-	rm -rf "${lab_states:?}/$1"
+	(
+		flock 9
+		find "$lab_states" -mindepth 2 -maxdepth 2 -name lock \
+		    -printf '%h\n' | sort |
+		while read -r lab_d; do
+			if lab_up "${lab_d##*/}"; then
+				echo "${lab_d##*/}"
+			elif flock -n "$lab_d/lock" true; then
+				rm -rf "$lab_d"
+			fi
+		done
+	) 9>"$lab_states/.lock"
 }
 
 lab_name_check() {
@@ -163,6 +157,13 @@ lab_on() {
 	lab_in nsenter --net="/run/netns/$lab_b" "$@"
 }
 
+# Each line by a write of its own, as records are.
+lab_print() {
+	while read -r lab_line; do
+		printf '%s\n' "$lab_line"
+	done
+}
+
 lab_boxes() {
-	lab_in sh -c 'cat /run/lab/boxes'
+	lab_in cat /run/lab/boxes | lab_print
 }

@@ -9,6 +9,7 @@
 set -efu
 LC_ALL=C
 export LC_ALL
+exec 9>&- # the lock is held by unshare, outside
 lab_dir=${0%/*} name=$1 file=$2
 shift 2
 for lab_f in net profile gate; do

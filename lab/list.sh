@@ -4,7 +4,7 @@
 [ $# -le 1 ] || usage "give one name at most"
 if [ -n "${1:-$lab_inside}" ]; then
 	lab_find "${1:-}"
-	lab_in cat /run/lab/lab /run/lab/boxes
+	lab_in cat /run/lab/lab /run/lab/boxes | lab_print
 	exit 0
 fi
 lab_states_begin
@@ -12,5 +12,6 @@ labs=$(lab_names)
 [ -n "$labs" ] || exit 1
 for lab_name in $labs; do
 	# It may end meanwhile.
-	! lab_up "$lab_name" || lab_in cat /run/lab/lab /run/lab/boxes || :
+	! lab_up "$lab_name" ||
+		lab_in cat /run/lab/lab /run/lab/boxes | lab_print
 done

@@ -54,22 +54,31 @@ wire "*) (here=${here:-.} && find_program nat-link) || exit 127 ;; esac
 		die 100 "no new namespaces may be made here"
 }
 
-# Takes the name. A second program may run in the same topology.
+# Takes the name, by a folder whose lock we hold before anyone can see it. A
+# second program may run in the same topology.
 up_name() {
 	lab_names >/dev/null
 	base=$1 tries=1
-	until mkdir -m 700 "$lab_states/$lab_name" 2>/dev/null; do
-		[ -n "$loose" ] || die 100 \
-		    "lab $lab_name is up; give this one another name after the file"
+	lab_d=$(mktemp -d "$lab_states/.new.XXXXXX") ||
+		die 111 "nothing can be made in $lab_states"
+	exec 9>"$lab_d.lock"
+	flock 9
+	mv "$lab_d.lock" "$lab_d/lock"
+	until flock "$lab_states/.lock" \
+	    mv -T "$lab_d" "$lab_states/$lab_name" 2>/dev/null; do
+		if [ -z "$loose" ] || [ $tries -ge 1000 ]; then
+			rm -rf "$lab_d"
+			die 100 "lab $lab_name is up: give this one a name of its own"
+		fi
 		tries=$((tries + 1))
-		[ $tries -lt 1000 ] || die 111 "$lab_states can't be written"
 		lab_name=$base-$tries
 	done
 	lab_d=$lab_states/$lab_name
-	echo "$$ $(lab_started $$)" >"$lab_d/maker"
 }
 
+# Not so long that the record would be.
 up_encode() {
+	[ ${#1} -lt 130 ] || return 0
 	case $1 in
 	*[!A-Za-z0-9._:/@+=,-]*)
 		printf '%s' "$1" | od -An -v -tx1 | tr -d ' \n' |
@@ -154,13 +163,13 @@ exec 7<&-
 # The file has no newline at its end.
 read -r lab_pid _ <"/proc/$child/task/$child/children" || :
 is_number "$lab_pid" || die 111 "the lab has ended"
-echo "$lab_pid $(lab_started "$lab_pid")" >"$lab_d/holder.new"
+echo "$lab_pid $(lab_started "$lab_pid") $(readlink /proc/self/ns/pid)" \
+	>"$lab_d/holder.new"
 mv "$lab_d/holder.new" "$lab_d/holder"
 rm -f "$lab_d/go" "$lab_d/ready"
 if [ -z "$attached" ]; then
-	rm -f "$lab_d/maker"
 	trap - EXIT INT TERM HUP
-	printf '%s' "$records"
+	printf '%s' "$records" | lab_print
 	echo go >&8
 	exit 0
 fi

@@ -58,7 +58,7 @@ nothing_left() {
 	local code=0
 	nat-lab list >"$d/left" || code=$?
 	[ "$code$(cat "$d/left")" = 1 ] || fail "list is not empty"
-	[ -z "$(ls "$d/nat-lab")" ] || fail "state is left"
+	[ "$(ls -A "$d/nat-lab")" = .lock ] || fail "state is left"
 }
 mounts=$(cat /proc/self/mounts)
 
@@ -222,7 +222,7 @@ ctrl_c() {
 	# While it is being made.
 	env --default-signal=INT setsid nat-lab up home &
 	group=$! code=0
-	await test -e "$d/nat-lab/home/maker"
+	await test -e "$d/nat-lab/home/lock"
 	kill -INT -- -$group
 	wait $group || code=$?
 	[ "$code" != 0 ] || nat-lab down home # it was faster
@@ -255,12 +255,19 @@ killed() {
 	sleep 1000 &
 	pid=$!
 	mkdir -p "$d/nat-lab/home"
-	echo "$pid 12345" >"$d/nat-lab/home/holder"
+	echo "$pid 12345 $(readlink /proc/self/ns/pid)" >"$d/nat-lab/home/holder"
+	: >"$d/nat-lab/home/lock"
 	expect 1 'no lab home' nat-lab down home
 	kill -0 $pid || fail "a stranger was killed"
 	kill $pid
 	wait $pid || :
-	touch -d '1 hour ago' "$d/nat-lab/home"
+	nothing_left
+	# A lab of another pid namespace can't be entered, and is not stale.
+	nat-lab up home >up.out
+	local code=0
+	unshare -pf --kill-child --mount-proc nat-lab list >out || code=$?
+	[ "$code$(cat out)" = 1 ] || fail "another namespace's lab: $(cat out)"
+	nat-lab down home
 	nothing_left
 	# A folder that others can write to.
 	chmod 777 "$d/nat-lab"
