@@ -61,8 +61,9 @@ matrix_outside() {
 	# shellcheck disable=SC2086
 	[ $# -gt 0 ] || set -- $matrix_profiles
 	[ $# -le 50 ] || usage "$# profiles are too many: 50 at most"
-	m_wrong=$(matrix_pairs "$@" | grep -v '^[0-9]') && die 100 \
-	    "what to expect of $m_wrong stands not in $lab_dir/matrix.expected"
+	m_p=$(matrix_pairs "$@" | sed -n 's/^\([a-z][^ ]*\) /\1 and /p')
+	[ -z "$m_p" ] || die 100 \
+	    "$lab_dir/matrix.expected doesn't say what to expect of $m_p"
 	for m_p in socat ss setsid; do
 		command -v "$m_p" >/dev/null || die 100 "$m_p is not installed"
 	done
@@ -80,7 +81,7 @@ matrix_outside() {
 	m_code=0
 	# shellcheck disable=SC2086
 	"$here/nat-lab" up "$m_dir/matrix.lab" -- "$here/nat-lab" matrix \
-	    $json -n "$jobs" "$@" 9>"${picture:-/dev/null}" || m_code=$?
+	    $json -n "$jobs" "$@" 5>"${picture:-/dev/null}" || m_code=$?
 	exit "$m_code"
 }
 
@@ -91,7 +92,7 @@ matrix_server() {
 	cell_servers=${cell_servers#key public=}@$NET_SERVER:3478
 	mkfifo "$dir/ready"
 	(lab_exec='exec' && lab_on pub "$nat_rendezvousd" -k "$dir/key" \
-	    -b "$NET_SERVER" -N 5 5>"$dir/ready") 2>"$dir/server.log" &
+	    -b "$NET_SERVER" -N 6 6>"$dir/ready") 2>"$dir/server.log" &
 	read -r _ <"$dir/ready" || {
 		cat "$dir/server.log" >&2
 		die 111 "nat-rendezvousd did not start"
@@ -189,7 +190,7 @@ matrix_inside() {
 		matrix_report "$m_pair" $m_word
 	done
 	net_ms
-	! (: >&9) 2>/dev/null || triangle_svg <"$dir/results" >&9
+	triangle_svg <"$dir/results" >&5
 	echo "nat-lab: info: $cells cells in $(((net_ms - m_began) / 1000)) s," \
 	    "$wrong of them not as expected" >&2
 	[ "$wrong" = 0 ]
