@@ -73,6 +73,7 @@ printed() {
 	page nat-stund.8
 	printed nat-stund.8.two '^mapped endpoint=127\.0\.0\.1:'
 	printed nat-stund.8.two '^NAT with Endpoint Independent Mapping'
+	printed nat-stund.8.twin '^NAT with Endpoint Independent Filtering'
 	printed nat-stund.8.control '^stats name=answered value=1$'
 	printed nat-stund.8.listen '^mapped endpoint='
 }

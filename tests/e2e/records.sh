@@ -90,6 +90,20 @@ done
 await "$d/stund.watch" name=answered
 kill $stund
 wait $stund
+"$b/nat-stund" -p 4478 -P 4479 -b 127.0.0.3 -c "$d/stund" \
+	-k "$d/a.key" -O "$(cat "$d/b.pub")@127.0.0.4:4478" &
+stund=$!
+"$b/nat-stund" -p 4478 -P 4479 -b 127.0.0.4 \
+	-k "$d/b.key" -O "$(cat "$d/a.pub")@127.0.0.3:4478" &
+twin=$!
+until grep -qs state=up "$d/twin"; do
+	sleep 0.1
+	echo hello | socat -t 5 - UNIX-CONNECT:"$d/stund" >"$d/twin" || :
+done
+cat "$d/twin" >>"$d/answers"
+kill $stund $twin
+wait $stund
+wait $twin
 kill "$(cat "$d/a.agent")"
 await "$d/b.remotes" ^gone
 await "$d/watch" what=gone
