@@ -99,3 +99,12 @@ printed() {
 	printed nat-link.1.wire '^link from=to-left to=to-right delay_ms=20 jitter_ms=0 loss=50 '
 	printed nat-link.1.wire '^traffic from=to-left to=to-right frames=[0-9]+ '
 }
+
+@test "nat-lab(1)" {
+	page nat-lab.1
+	printed nat-lab.1.home '^box lab=home name=na kind=nat addresses=198\.51'
+	printed nat-lab.1.home ' 0% packet loss'
+	printed nat-lab.1.own '^mapped endpoint=198\.51\.100\.2:5000 '
+	printed nat-lab.1.own '^mapped endpoint=198\.51\.100\.2:40000 '
+	printed nat-lab.1.upnp ':4000 UDP is redirected to internal'
+}

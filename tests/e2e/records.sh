@@ -84,6 +84,7 @@ socat -t 60 - UNIX-CONNECT:"$d/stund" >"$d/stund.watch" <<-END &
 	watch
 END
 "$b/nat-stun" 127.0.0.1:4478 >>"$d/mapped"
+"$b/nat-stun" behaviour 127.0.0.1:4478 >>"$d/mapped"
 for command in hello stats nonsense; do
 	echo $command | socat -t 5 - UNIX-CONNECT:"$d/stund" >>"$d/answers"
 done
@@ -109,6 +110,11 @@ await "$d/b.remotes" ^gone
 await "$d/watch" what=gone
 kill $rendezvousd
 wait $rendezvousd
+for verb in 'up home' 'nat na profile=linux' down; do
+	# shellcheck disable=SC2086
+	NATKIT_BUILD=$b XDG_RUNTIME_DIR=$d ../../bin/nat-lab $verb \
+		>>"$d/records"
+done
 for who in a b; do
 	for stage in port candidates remotes paths; do
 		cat "$d/$who.$stage" >>"$d/records"
