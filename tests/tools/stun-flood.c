@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* stun-flood [-n packets] [-p pid] [-s seed] endpoint file ...: throws every
- * file, then so many random and mutated datagrams, then every file again over
- * TCP, at a STUN server of two addresses, and fails when an answer comes where
- * none is due, when none comes where one is, or when process pid grows.
+/* stun-flood [-A] [-n packets] [-p pid] [-s seed] endpoint file ...: throws
+ * every file, the same over TCP, then so many random and mutated datagrams at a
+ * STUN server, and fails when an answer comes where none is due, when plain
+ * requests are answered no more, or when process pid grows. -A: the server is
+ * one that answers with no more bytes than it got.
  *
  * What may be answered is judged here by code of its own (RFC 8489 sections 5
  * and 6.3), and leaves from one socket; all else from another one, where every
@@ -52,6 +53,7 @@ struct flood {
 	uint64_t random, sent, sent_due, answers;
 	unsigned int since;
 	int pid;
+	bool modest;
 };
 
 static void
@@ -202,16 +204,21 @@ hear(struct flood *f)
 static void
 sync_up(struct flood *f)
 {
-	uint8_t ask[20] = {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}, in[65536];
+	uint8_t in[65536], ask[64] = {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42};
+	size_t len = f->modest ? sizeof(ask) : 20;
 	struct pollfd p = {.fd = f->due.fd, .events = POLLIN};
 
 	flush(f, &f->due);
 	flush(f, &f->undue);
+	if (f->modest) { /* one SOFTWARE */
+		ask[3] = 44;
+		memcpy(ask + 20, "\x80\x22\0\x28", 4);
+	}
 	for (int i = 0; i < 12; i++)
 		ask[8 + i] = (uint8_t)rnd(f);
 	for (int i = 0; i < TRIES; i++) {
-		if (sendto(f->due.fd, ask, sizeof(ask), 0,
-			(struct sockaddr *)&f->ss, f->ss_len) == -1)
+		if (sendto(f->due.fd, ask, len, 0, (struct sockaddr *)&f->ss,
+			f->ss_len) == -1)
 			fail("sendto");
 		while (poll(&p, 1, 500) == 1) {
 			ssize_t n = recv(f->due.fd, in, sizeof(in), 0);
@@ -231,7 +238,8 @@ sync_up(struct flood *f)
 
 static void throw(struct flood * f, const uint8_t *data, size_t len)
 {
-	bool due = is_due(data, len, f->server.family == ADDR_V6, false);
+	bool due = (len >= 28 || !f->modest) &&
+		   is_due(data, len, f->server.family == ADDR_V6, false);
 	struct queue *q = due ? &f->due : &f->undue;
 
 	if (due && is_redirected(data, len, f->undue.port))
@@ -426,8 +434,10 @@ main(int argc, char **argv)
 	uint64_t packets = 0;
 	int ch;
 
-	while ((ch = getopt(argc, argv, "n:p:s:")) != -1) {
-		if (ch == 'n')
+	while ((ch = getopt(argc, argv, "An:p:s:")) != -1) {
+		if (ch == 'A')
+			f.modest = true;
+		else if (ch == 'n')
 			packets = strtoull(optarg, NULL, 10);
 		else if (ch == 'p')
 			f.pid = (int)strtol(optarg, NULL, 10);
