@@ -43,13 +43,10 @@ lab_path=$lab_programs:$PATH
 # Ours, and nobody else can reach in there: a foreign folder could make us kill
 # what it names.
 lab_states_begin() {
-	lab_states=${XDG_RUNTIME_DIR:-}
-	if [ -n "$lab_states" ] && [ -d "$lab_states" ] && [ -w "$lab_states" ]
-	then
-		lab_states=$lab_states/nat-lab
-	else
-		lab_states=/tmp/nat-lab-$(id -u)
-	fi
+	lab_states=/tmp/nat-lab-$(id -u)
+	# After su it is still that of another user.
+	[ "$(stat -Lc %u "${XDG_RUNTIME_DIR:-/nonesuch}" 2>/dev/null)" != \
+	    "$(id -u)" ] || lab_states=$XDG_RUNTIME_DIR/nat-lab
 	[ -d "$lab_states" ] || mkdir -m 700 "$lab_states" 2>/dev/null || :
 	[ "$(stat -c %F:%u:%a "$lab_states" 2>/dev/null)" = \
 	    "directory:$(id -u):700" ] ||

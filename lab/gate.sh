@@ -96,8 +96,8 @@ gate_name() {
 
 gate_change() { # NAME key=value ... | flush
 	[ -f "/run/lab/gate.$1" ] || {
-		echo "$1 is no nat, firewall or router" >&2
-		return 1
+		pf_bad "$1 is no nat, firewall or router"
+		return
 	}
 	if [ "$2" = flush ]; then
 		profile_flush "$1"

@@ -13,4 +13,5 @@ shift
 lab_in flock /run/lab/lock sh -euc '
 	for f in net profile gate; do . "$1/$f.sh"; done
 	shift
+	pf_who="nat-lab: fatal"
 	gate_change "$@"' - "$lab_dir" "$lab_box" "$@" || exit 100

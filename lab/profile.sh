@@ -127,7 +127,7 @@ pf_defaults() {
 }
 
 pf_bad() {
-	echo "profile: $*" >&2
+	echo "${pf_who:-profile}: $*" >&2
 	return 1
 }
 
