@@ -7,7 +7,7 @@
 #include "packet.h"
 
 #define DESCRIBE_NAME 40
-#define DESCRIBE_DETAIL 120
+#define DESCRIBE_DETAIL 200
 
 enum describe_kind {
 	DESCRIBE_OTHER,

@@ -14,13 +14,18 @@
 #include "line.h"
 
 #define FILES_MAX 512
+#define SIGHTS_MAX 250000
+
+struct seen {
+	struct sight sight;
+	struct packet packet; /* without its payload */
+	struct describe what;
+};
 
 struct file {
 	pcap_t *pcap;
 	int linktype;
 	int box;
-	struct pcap_pkthdr *header;
-	const u_char *data; /* of the next packet; NULL at the end */
 };
 
 struct reading {
@@ -28,22 +33,11 @@ struct reading {
 	int dir;
 	struct file file[FILES_MAX];
 	size_t n;
+	struct seen *seen;
+	size_t nseen, cap;
 	int err;
 	char *what;
 };
-
-static uint64_t
-time_ns(const struct pcap_pkthdr *h)
-{
-	return (uint64_t)h->ts.tv_sec * 1000000000u + (uint64_t)h->ts.tv_usec;
-}
-
-static void
-next_packet(struct file *f)
-{
-	if (pcap_next_ex(f->pcap, &f->header, &f->data) != 1)
-		f->data = NULL;
-}
 
 static void
 open_pcap(struct reading *r, const char *box, const char *interface)
@@ -70,7 +64,6 @@ open_pcap(struct reading *r, const char *box, const char *interface)
 	}
 	f->linktype = pcap_datalink(f->pcap);
 	f->box = places_find(&r->ladder->places, box);
-	next_packet(f);
 	r->n++;
 }
 
@@ -108,53 +101,85 @@ read_lines(struct reading *r, const char *name)
 	return more;
 }
 
-static struct file *
-earliest(struct reading *r)
+static struct seen *
+add(struct reading *r)
 {
-	struct file *found = NULL;
+	struct seen *p;
 
-	for (size_t i = 0; i < r->n; i++)
-		if (r->file[i].data != NULL &&
-		    (found == NULL ||
-			time_ns(r->file[i].header) < time_ns(found->header)))
-			found = &r->file[i];
-	return found;
+	if (r->nseen == r->cap) {
+		size_t cap = r->cap == 0 ? 1024 : r->cap * 2;
+
+		p = realloc(r->seen, cap * sizeof(*p));
+		if (p == NULL)
+			return NULL;
+		r->seen = p;
+		r->cap = cap;
+	}
+	p = &r->seen[r->nseen++];
+	memset(p, 0, sizeof(*p));
+	return p;
 }
 
 static int
-take(struct reading *r, const struct file *f)
+take(struct reading *r, const struct file *f, const struct pcap_pkthdr *h,
+    const u_char *data)
 {
 	struct ladder *l = r->ladder;
-	struct packet packet;
-	struct sight s = {
-	    .ns = time_ns(f->header),
-	    .box = f->box,
-	    .at = (uint32_t)(f - r->file),
-	    .packet = &packet,
-	};
-	int err =
-	    packet_decode(&packet, f->linktype, f->data, f->header->caplen);
+	struct seen *seen;
+	struct packet p;
+	bool out;
+	int err = packet_decode(&p, f->linktype, data, h->caplen);
 
-	if (err == -EPROTONOSUPPORT ||
-	    (err == 0 && !packet_is_unicast(&packet)))
+	if (err == -EPROTONOSUPPORT || (err == 0 && !packet_is_unicast(&p)))
 		l->no_ip++;
 	else if (err != 0)
 		l->malformed++;
-	else if (trails_direction(&l->places.place[f->box], &packet, &s.out) ==
-		 0)
-		return trails_add(&l->trails, &s);
+	else if (r->nseen == SIGHTS_MAX)
+		l->trails.left_out++;
+	else if (trails_direction(&l->places.place[f->box], &p, &out) == 0) {
+		seen = add(r);
+		if (seen == NULL)
+			return -ENOMEM;
+		describe_packet(&seen->what, &p);
+		p.payload = NULL;
+		seen->packet = p;
+		seen->sight.ns = (uint64_t)h->ts.tv_sec * 1000000000u +
+				 (uint64_t)h->ts.tv_usec;
+		seen->sight.box = f->box;
+		seen->sight.at = (uint32_t)(f - r->file);
+		seen->sight.out = out;
+	}
 	return 0;
 }
 
 static int
+compare(const void *a, const void *b)
+{
+	const struct seen *x = a, *y = b;
+
+	if (x->sight.ns != y->sight.ns)
+		return x->sight.ns < y->sight.ns ? -1 : 1;
+	return (x->sight.at > y->sight.at) - (x->sight.at < y->sight.at);
+}
+
+/* The files are in order only nearly, and not with each other. */
+static int
 read_packets(struct reading *r)
 {
-	struct file *f;
+	struct pcap_pkthdr *header;
+	const u_char *data;
 	int err = 0;
 
-	while (err == 0 && (f = earliest(r)) != NULL) {
-		err = take(r, f);
-		next_packet(f);
+	for (size_t i = 0; i < r->n; i++)
+		while (err == 0 &&
+		       pcap_next_ex(r->file[i].pcap, &header, &data) == 1)
+			err = take(r, &r->file[i], header, data);
+	if (r->nseen > 0)
+		qsort(r->seen, r->nseen, sizeof(*r->seen), compare);
+	for (size_t i = 0; err == 0 && i < r->nseen; i++) {
+		r->seen[i].sight.packet = &r->seen[i].packet;
+		r->seen[i].sight.what = &r->seen[i].what;
+		err = trails_add(&r->ladder->trails, &r->seen[i].sight);
 	}
 	return err;
 }
@@ -186,6 +211,7 @@ evidence_read(struct ladder *l, const char *path, char what[128])
 		pcap_close(r->file[i].pcap);
 	if (r->dir != -1)
 		close(r->dir);
+	free(r->seen);
 	free(r);
 	return err;
 }

@@ -10,6 +10,7 @@
 /* Rows that a repeat may stand apart from the one that stands for it: two
  * sides that send in turns, and their answers. */
 #define REPEAT_ROWS 4
+#define LATE_NS 1000000000u
 
 int
 ladder_init(struct ladder *l)
@@ -130,6 +131,63 @@ drop_has_trail(struct ladder *l, const struct row *e)
 	return t != NULL;
 }
 
+/* Is that hop the mapping's, outward or inward (or what the NAT took itself)? */
+static bool
+uses_outward(const struct trail_hop *h, const struct row *e)
+{
+	return h->out && addr_equal(&h->out_from, &e->external) &&
+	       addr_equal(&h->out_to, &e->remote) &&
+	       (!h->in || addr_equal(&h->in_from, &e->internal));
+}
+
+static bool
+uses_inward(const struct trail_hop *h, const struct row *e)
+{
+	return h->in && addr_equal(&h->in_from, &e->remote) &&
+	       addr_equal(&h->in_to, &e->external) &&
+	       addr_equal(h->out ? &h->out_to : &h->in_to, &e->internal);
+}
+
+static uint64_t
+hop_ns(const struct trail *t, const struct row *e)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		const struct trail_hop *h = &t->hop[i];
+
+		if (h->box == e->box &&
+		    (uses_outward(h, e) || uses_inward(h, e)))
+			return h->in ? h->in_ns : h->out_ns;
+	}
+	return 0;
+}
+
+/* nat-watch is told of a mapping a little late, and later when the machine has
+ * much to do. It was made by the first packet that used it, and refreshed by
+ * the last one before: the row belongs right after that one. */
+static void
+retime(const struct ladder *l, struct row *e)
+{
+	bool first = strcmp(e->state, "made") == 0;
+	uint64_t at, found = 0;
+
+	if (!first && strcmp(e->state, "refreshed") != 0)
+		return;
+	for (size_t i = l->trails.n; i > 0; i--) {
+		const struct trail *t = &l->trails.trail[i - 1];
+
+		if (t->begin_ns + LATE_NS < e->ns)
+			break;
+		at = hop_ns(t, e);
+		if (at == 0 || at > e->ns)
+			continue;
+		found = at;
+		if (!first)
+			break;
+	}
+	if (found != 0)
+		e->ns = e->last_ns = found + 1;
+}
+
 static int
 compare(const void *a, const void *b)
 {
@@ -146,10 +204,13 @@ collect(struct ladder *l)
 	l->row = calloc(l->trails.n + l->nevent + 1, sizeof(*l->row));
 	if (l->row == NULL)
 		return -ENOMEM;
-	for (size_t i = 0; i < l->nevent; i++)
-		if (l->event[i].kind != ROW_DROP ||
-		    !drop_has_trail(l, &l->event[i]))
-			l->row[l->nrow++] = l->event[i];
+	for (size_t i = 0; i < l->nevent; i++) {
+		if (l->event[i].kind == ROW_MAPPING)
+			retime(l, &l->event[i]);
+		else if (drop_has_trail(l, &l->event[i]))
+			continue;
+		l->row[l->nrow++] = l->event[i];
+	}
 	trails_settle(&l->trails, &l->places);
 	places_settle(&l->places);
 	for (size_t i = 0; i < l->trails.n; i++) {
@@ -325,6 +386,17 @@ changed(const struct trail_hop *h)
 		   !addr_equal(&h->in_to, &h->out_to));
 }
 
+/* A router on the way is passed by: no arrow bends for it. */
+static int
+hop_lane(const struct ladder *l, const struct trail *t, size_t i)
+{
+	int box = t->hop[i].box;
+
+	if (l->places.place[box].kind == PLACE_ROUTER && i > 0 && i + 1 < t->n)
+		return -1;
+	return l->lane[box];
+}
+
 size_t
 ladder_legs(const struct ladder *l, const struct trail *t, struct leg *legs)
 {
@@ -332,7 +404,7 @@ ladder_legs(const struct ladder *l, const struct trail *t, struct leg *legs)
 
 	for (size_t i = 0; i < t->n; i++) {
 		const struct trail_hop *h = &t->hop[i];
-		int lane = l->lane[h->box];
+		int lane = hop_lane(l, t, i);
 
 		if (n > 0 && legs[n - 1].to_lane < 0 && lane >= 0)
 			legs[n - 1].to_lane = lane;

@@ -33,7 +33,7 @@
 struct capture {
 	struct loop loop;
 	struct event *child, *after;
-	struct event *readable[TAPS_MAX];
+	struct event *readable[TAPS_MAX][2];
 	struct tap tap[TAPS_MAX];
 	size_t n;
 	struct netns home;
@@ -125,9 +125,11 @@ open_tap(struct capture *c, struct tap *t)
 		fatalx(err == -EPERM ? EXIT_USAGE : EXIT_TEMP,
 		    "%s of %s: %s: %s", t->interface, t->box, what,
 		    strerror(-err));
-	c->readable[c->n] =
-	    loop_event(&c->loop, t->fd, EV_READ | EV_PERSIST, readable_cb, t);
-	event_add(c->readable[c->n], NULL);
+	for (int i = 0; i < 2; i++) {
+		c->readable[c->n][i] = loop_event(&c->loop, t->side[i].fd,
+		    EV_READ | EV_PERSIST, readable_cb, t);
+		event_add(c->readable[c->n][i], NULL);
+	}
 }
 
 static void
@@ -303,7 +305,8 @@ close_all(struct capture *c)
 	for (size_t i = 0; i < c->n; i++) {
 		while (tap_read(&c->tap[i]) > 0)
 			continue;
-		event_free(c->readable[i]);
+		event_free(c->readable[i][0]);
+		event_free(c->readable[i][1]);
 		lost += tap_close(&c->tap[i]);
 	}
 	if (lost > 0)

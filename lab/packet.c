@@ -319,6 +319,18 @@ read_ethernet(struct packet *p, struct cursor *c)
 	return type;
 }
 
+static uint16_t
+read_cooked(struct packet *p, struct cursor *c)
+{
+	uint16_t type = cursor_u16(c);
+
+	cursor_bytes(c, 8);
+	p->leaving = cursor_u8(c) == 4;
+	p->has_direction = true;
+	cursor_bytes(c, 9);
+	return type;
+}
+
 int
 packet_decode(struct packet *out, int linktype, const uint8_t *data, size_t len)
 {
@@ -333,8 +345,7 @@ packet_decode(struct packet *out, int linktype, const uint8_t *data, size_t len)
 		type = read_ethernet(&p, &c);
 		break;
 	case LINK_SLL2:
-		type = cursor_u16(&c);
-		cursor_bytes(&c, 18);
+		type = read_cooked(&p, &c);
 		break;
 	case LINK_RAW:
 	case LINK_RAW_BSD:

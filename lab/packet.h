@@ -30,6 +30,8 @@ struct packet {
 	uint8_t tcp_flags;
 	bool error; /* an ICMP error: the two below are of the packet in it */
 	struct addr about_from, about_to;
+	bool has_direction; /* the file tells: leaving, or coming */
+	bool leaving;
 	bool has_mac;
 	uint8_t mac_from[PACKET_MAC_LEN], mac_to[PACKET_MAC_LEN];
 	const uint8_t *payload; /* of UDP and TCP; points into the data given */

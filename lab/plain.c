@@ -68,8 +68,11 @@ plain_end(const struct ladder *l, const struct trail *t, char *buf, size_t size)
 		break;
 	case TRAIL_DROPPED:
 		if (strcmp(t->rule, "input") == 0)
-			snprintf(buf, size, "%s takes it itself: %s", box,
-			    t->reason);
+			snprintf(buf, size,
+			    strcmp(t->reason, "no-socket") == 0
+				? "ends at %s: %s"
+				: "%s takes it itself: %s",
+			    box, t->reason);
 		else if (strcmp(t->rule, "forward") == 0)
 			snprintf(buf, size, "ends at %s: %s", box, t->reason);
 		else
@@ -269,9 +272,9 @@ write_packet(FILE *f, const struct ladder *l, const struct row *r)
 	if (r->times > 1)
 		snprintf(times, sizeof(times), " (x%u until %llu ms)", r->times,
 		    (unsigned long long)ladder_us(l, r->last_ns) / 1000);
-	snprintf(text, sizeof(text), "%s%s%s%s%s", t->what.name,
-	    t->what.detail[0] != '\0' ? ": " : "", t->what.detail,
-	    t->duplicate ? " (made twice on the wire)" : "", times);
+	snprintf(text, sizeof(text), "%s%s%s%s%s", t->what.name, times,
+	    t->duplicate ? " (made twice on the wire)" : "",
+	    t->what.detail[0] != '\0' ? ": " : "", t->what.detail);
 	wrap(f, "", text);
 	write_addresses(f, l, t);
 	wrap(f, "X", plain_end(l, t, text, sizeof(text)));
@@ -283,7 +286,7 @@ write_drop(FILE *f, const struct ladder *l, const struct row *r)
 	char text[512], from[ADDR_STRLEN], to[ADDR_STRLEN];
 
 	snprintf(text, sizeof(text),
-	    "%s drops its own packet: %s (rule %s): "
+	    "%s ends a packet not captured: %s (rule %s): "
 	    "%s %s > %s",
 	    name_of(l, r->box), r->reason, r->rule, r->protocol,
 	    plain_endpoint(&r->internal, from),

@@ -71,8 +71,8 @@ sheet_text(const struct sheet *s, double x, double y, double size, double room,
 	double w = sheet_text_width(text, size);
 	double half = (w < room ? w : room) / 2;
 
-	if (x - half < MARGIN + GUTTER - 40)
-		x = MARGIN + GUTTER - 40 + half;
+	if (x - half < MARGIN + TIME_ROOM)
+		x = MARGIN + TIME_ROOM + half;
 	if (x + half > s->width - MARGIN)
 		x = s->width - MARGIN - half;
 	fprintf(s->f,

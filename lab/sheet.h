@@ -13,7 +13,8 @@
 #define A4_LONG 1123
 #define MARGIN 30.0
 #define GUTTER 74.0 /* for the time, left of the first lane */
-#define SIDE 62.0   /* right of the last lane: half of a name's box */
+#define TIME_ROOM 42.0
+#define SIDE 62.0 /* right of the last lane: half of a name's box */
 #define TITLE_HEIGHT 40.0
 #define NAMES_HEIGHT 60.0
 #define LEGEND_HEIGHT 58.0

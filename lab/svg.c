@@ -13,6 +13,7 @@ struct drawing {
 	size_t n;
 	double begin, end; /* the outermost x */
 	bool two_lines;	   /* addresses one below the other */
+	int turns;
 };
 
 static double
@@ -51,6 +52,18 @@ pair_text(const struct leg *g, char *out, size_t size, const char *between)
 	    plain_endpoint(g->to, to));
 }
 
+/* Back over the same lanes: a hairpin. */
+static bool
+turns(const struct sheet *s, const struct trail *t, const struct drawing *d,
+    size_t i)
+{
+	double before =
+	    leg_end(s, t, &d->leg[i - 1]) - s->lane[d->leg[i - 1].from_lane];
+	double after = leg_end(s, t, &d->leg[i]) - s->lane[d->leg[i].from_lane];
+
+	return before * after < 0;
+}
+
 static void
 lay_packet(const struct sheet *s, const struct trail *t, struct drawing *d)
 {
@@ -68,6 +81,8 @@ lay_packet(const struct sheet *s, const struct trail *t, struct drawing *d)
 
 		d->begin = x < d->begin ? x : d->begin;
 		d->end = x > d->end ? x : d->end;
+		if (i > 0 && turns(s, t, d, i))
+			d->turns++;
 		if (i > 0 && !d->leg[i].translated)
 			continue;
 		pair_text(&d->leg[i], text, sizeof(text), " > ");
@@ -84,6 +99,7 @@ packet_height(const struct drawing *d, const struct trail *t)
 
 	if (d->two_lines)
 		h += LINE - 1;
+	h += d->turns * (d->two_lines ? 2 : 1) * LINE + 6 * (d->turns > 0);
 	if (t->end != TRAIL_ARRIVED)
 		h += LINE;
 	return h + 7;
@@ -110,6 +126,8 @@ put_legs(const struct sheet *s, const struct trail *t, const struct drawing *d,
 
 	for (size_t i = 0; i < d->n; i++) {
 		a = s->lane[d->leg[i].from_lane];
+		if (i > 0 && turns(s, t, d, i))
+			y += 5;
 		b = leg_end(s, t, &d->leg[i]);
 		put_gaps(s, a, b, y);
 		sheet_arrow(s, a, b, y, c, true);
@@ -141,7 +159,10 @@ put_addresses(const struct sheet *s, const struct trail *t,
 	char text[2 * ADDR_STRLEN + 8], *to;
 	double a, b, room;
 
+	y += 5 * (d->turns > 0);
 	for (size_t i = 0; i < d->n; i++) {
+		if (i > 0 && turns(s, t, d, i))
+			y += (d->two_lines ? 2 : 1) * LINE;
 		if (i > 0 && !d->leg[i].translated)
 			continue;
 		a = s->lane[d->leg[i].from_lane];
@@ -160,22 +181,40 @@ put_addresses(const struct sheet *s, const struct trail *t,
 	}
 }
 
+/* As much of the detail as fits, by whole items. */
+static void
+cut_detail(char *text, size_t size, double room)
+{
+	char *comma;
+
+	while (sheet_text_width(text, FONT) > room) {
+		comma = strrchr(text, ',');
+		if (comma == NULL || (size_t)(comma - text) + 5 > size)
+			return;
+		memcpy(comma, " ...", 5);
+		comma[0] = '\0';
+		if (sheet_text_width(text, FONT) <= room - 2 * FONT) {
+			comma[0] = ' ';
+			return;
+		}
+	}
+}
+
 static void
 put_what(const struct sheet *s, const struct row *r, const struct drawing *d,
     double y)
 {
 	const struct trail *t = r->trail;
-	char text[256], style[64], times[64] = "";
-	double room = s->width - 2 * MARGIN - GUTTER;
+	char text[400], style[64], times[64] = "";
+	double room = s->width - 2 * MARGIN - TIME_ROOM;
 
 	if (r->times > 1)
-		snprintf(times, sizeof(times), "  x%u until %llu ms", r->times,
+		snprintf(times, sizeof(times), " (x%u until %llu ms)", r->times,
 		    (unsigned long long)ladder_us(s->l, r->last_ns) / 1000);
-	snprintf(text, sizeof(text), "%s%s%s%s%s", t->what.name,
-	    t->what.detail[0] != '\0' ? ": " : "", t->what.detail,
-	    t->duplicate ? " (made twice on the wire)" : "", times);
-	if (sheet_text_width(text, FONT) > room)
-		snprintf(text, sizeof(text), "%s%s", t->what.name, times);
+	snprintf(text, sizeof(text), "%s%s%s%s%s", t->what.name, times,
+	    t->duplicate ? " (made twice on the wire)" : "",
+	    t->what.detail[0] != '\0' ? ": " : "", t->what.detail);
+	cut_detail(text, sizeof(text), room);
 	snprintf(style, sizeof(style), "fill=\"%s\" font-weight=\"bold\"",
 	    sheet_colour[t->what.kind]);
 	sheet_text(s, (d->begin + d->end) / 2, y, FONT, room, style, text);
@@ -186,7 +225,7 @@ put_packet(const struct sheet *s, const struct row *r, double y)
 {
 	const struct trail *t = r->trail;
 	struct drawing d;
-	char text[256];
+	char text[320];
 	int last = ladder_last_lane(s->l, t);
 
 	lay_packet(s, t, &d);
@@ -216,7 +255,7 @@ put_event(const struct sheet *s, const struct row *r, double y)
 		char from[ADDR_STRLEN], to[ADDR_STRLEN];
 
 		snprintf(text, sizeof(text),
-		    "%s drops its own packet: %s: "
+		    "%s ends a packet not captured: %s: "
 		    "%s > %s",
 		    s->l->places.place[r->box].name, r->reason,
 		    plain_endpoint(&r->internal, from),

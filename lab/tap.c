@@ -10,8 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cursor.h"
+
 #define SNAP_LEN 2048
-#define BUFFER (4 << 20)
+#define BUFFER (2 << 20)
+#define ETHERNET_LEN 14
+#define SLL2_LEN 20
 
 static struct tap *
 find(struct tap *list, int n, const char *interface)
@@ -72,16 +76,18 @@ open_file(struct tap *t, int dir)
 	int fd;
 	FILE *f;
 
+	t->cooked = pcap_open_dead_with_tstamp_precision(
+	    DLT_LINUX_SLL2, SNAP_LEN, PCAP_TSTAMP_PRECISION_NANO);
 	snprintf(name, sizeof(name), "%s.%s.pcap", t->box, t->interface);
 	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd == -1)
-		return -errno;
+	if (t->cooked == NULL || fd == -1)
+		return t->cooked == NULL ? -ENOMEM : -errno;
 	f = fdopen(fd, "w");
 	if (f == NULL) {
 		close(fd);
 		return -ENOMEM;
 	}
-	t->file = pcap_dump_fopen(t->pcap, f);
+	t->file = pcap_dump_fopen(t->cooked, f);
 	if (t->file == NULL) {
 		fclose(f);
 		return -ENOMEM;
@@ -89,49 +95,130 @@ open_file(struct tap *t, int dir)
 	return pcap_dump_flush(t->file) == 0 ? 0 : -EIO;
 }
 
-int
-tap_open(struct tap *t, int dir, const char **what)
+static int
+open_side(struct tap *t, struct tap_side *side, pcap_direction_t direction)
 {
 	char text[PCAP_ERRBUF_SIZE];
 	int err;
 
-	*what = "can't capture there";
-	t->pcap = pcap_create(t->interface, text);
-	if (t->pcap == NULL)
+	side->pcap = pcap_create(t->interface, text);
+	if (side->pcap == NULL)
 		return -ENOMEM;
-	pcap_set_snaplen(t->pcap, SNAP_LEN);
-	pcap_set_immediate_mode(t->pcap, 1);
-	pcap_set_buffer_size(t->pcap, BUFFER);
-	pcap_set_tstamp_precision(t->pcap, PCAP_TSTAMP_PRECISION_NANO);
-	err = pcap_activate(t->pcap);
+	pcap_set_snaplen(side->pcap, SNAP_LEN);
+	pcap_set_immediate_mode(side->pcap, 1);
+	pcap_set_buffer_size(side->pcap, BUFFER);
+	pcap_set_tstamp_precision(side->pcap, PCAP_TSTAMP_PRECISION_NANO);
+	err = pcap_activate(side->pcap);
 	if (err == PCAP_ERROR_PERM_DENIED)
 		return -EPERM;
-	if (err < 0 || pcap_setnonblock(t->pcap, 1, text) < 0)
+	if (err < 0 || pcap_setdirection(side->pcap, direction) != 0 ||
+	    pcap_setnonblock(side->pcap, 1, text) < 0)
 		return -EIO;
-	t->fd = pcap_get_selectable_fd(t->pcap);
+	side->fd = pcap_get_selectable_fd(side->pcap);
+	return side->fd == -1 ? -EIO : 0;
+}
+
+int
+tap_open(struct tap *t, int dir, const char **what)
+{
+	int err;
+
+	*what = "can't capture there";
+	t->ifindex = if_nametoindex(t->interface);
+	err = open_side(t, &t->side[0], PCAP_D_IN);
+	if (err == 0)
+		err = open_side(t, &t->side[1], PCAP_D_OUT);
+	if (err != 0)
+		return err;
 	*what = "can't write the file of packets";
-	return t->fd == -1 ? -EIO : open_file(t, dir);
+	return open_file(t, dir);
+}
+
+/* The header of Linux cooked v2 (LINKTYPE_LINUX_SLL2):
+ *	protocol (16), 0 (16), interface (32), ARPHRD (16),
+ *	0 coming, 4 leaving (8), address length (8), address (64) */
+static void
+write_packet(struct tap *t, const struct tap_side *side)
+{
+	static uint8_t cooked[SLL2_LEN + SNAP_LEN];
+	struct pcap_pkthdr h = *side->header;
+	bool ethernet = pcap_datalink(side->pcap) == DLT_EN10MB;
+	size_t skip = ethernet ? ETHERNET_LEN : 0;
+
+	if (h.caplen <= skip || h.caplen > SNAP_LEN)
+		return;
+	memset(cooked, 0, SLL2_LEN);
+	if (ethernet)
+		memcpy(cooked, side->data + 12, 2);
+	else
+		put_u16(cooked, side->data[0] >> 4 == 6 ? 0x86dd : 0x0800);
+	put_u32(cooked + 4, t->ifindex);
+	put_u16(cooked + 8, ethernet ? 1 : 0xfffe);
+	cooked[10] = side == &t->side[1] ? 4 : 0;
+	if (ethernet) {
+		cooked[11] = PACKET_MAC_LEN;
+		memcpy(cooked + 12, side->data + 6, PACKET_MAC_LEN);
+	}
+	memcpy(cooked + SLL2_LEN, side->data + skip, h.caplen - skip);
+	h.caplen += (uint32_t)(SLL2_LEN - skip);
+	h.len += (uint32_t)(SLL2_LEN - skip);
+	pcap_dump((u_char *)t->file, &h, cooked);
+}
+
+static bool
+is_earlier(const struct tap_side *a, const struct tap_side *b)
+{
+	if (a->data == NULL || b->data == NULL)
+		return a->data != NULL;
+	if (a->header->ts.tv_sec != b->header->ts.tv_sec)
+		return a->header->ts.tv_sec < b->header->ts.tv_sec;
+	return a->header->ts.tv_usec <= b->header->ts.tv_usec;
 }
 
 int
 tap_read(struct tap *t)
 {
-	int n = pcap_dispatch(t->pcap, -1, pcap_dump, (u_char *)t->file);
+	int n = 0;
 
-	return n < 0 ? -1 : n;
+	for (;; n++) {
+		struct tap_side *side;
+
+		for (int i = 0; i < 2; i++) {
+			side = &t->side[i];
+			if (side->data == NULL &&
+			    pcap_next_ex(
+				side->pcap, &side->header, &side->data) != 1)
+				side->data = NULL;
+		}
+		side = is_earlier(&t->side[0], &t->side[1]) ? &t->side[0]
+							    : &t->side[1];
+		if (side->data == NULL)
+			return n;
+		write_packet(t, side);
+		side->data = NULL;
+	}
 }
 
 uint32_t
 tap_close(struct tap *t)
 {
-	struct pcap_stat stat = {0};
+	uint32_t dropped = 0;
 
-	if (t->pcap == NULL)
-		return 0;
-	pcap_stats(t->pcap, &stat);
+	for (int i = 0; i < 2; i++) {
+		struct pcap_stat stat = {0};
+
+		if (t->side[i].pcap == NULL)
+			continue;
+		pcap_stats(t->side[i].pcap, &stat);
+		dropped += stat.ps_drop;
+		pcap_close(t->side[i].pcap);
+		t->side[i].pcap = NULL;
+	}
 	if (t->file != NULL)
 		pcap_dump_close(t->file);
-	pcap_close(t->pcap);
-	t->pcap = NULL;
-	return stat.ps_drop;
+	if (t->cooked != NULL)
+		pcap_close(t->cooked);
+	t->file = NULL;
+	t->cooked = NULL;
+	return dropped;
 }

@@ -35,6 +35,10 @@ trails_free(struct trails *t)
 int
 trails_direction(const struct place *box, const struct packet *p, bool *out)
 {
+	if (p->has_direction) {
+		*out = p->leaving;
+		return 0;
+	}
 	if (!p->has_mac) { /* a tunnel */
 		*out = place_has_addr(box, &p->from);
 		return *out || place_has_addr(box, &p->to) ? 0 : -ENOENT;
@@ -55,21 +59,18 @@ chain(struct trails *t, size_t link)
 	return link == 0 ? NULL : &t->trail[link - 1];
 }
 
+/* A bridge that translates what it switches shows other addresses at its
+ * port than inside: on the way out, the last ones are those on the wire. */
 static bool
 is_again(const struct trail_hop *h, const struct sight *s)
 {
-	const struct packet *p = s->packet;
-
 	if (h->box != s->box)
 		return false;
 	if (s->out)
 		return h->out && h->out_at != s->at &&
-		       s->ns - h->out_ns < TWICE_NS &&
-		       addr_equal(&h->out_from, &p->from) &&
-		       addr_equal(&h->out_to, &p->to);
-	return h->in && h->in_at != s->at && s->ns - h->in_ns < TWICE_NS &&
-	       addr_equal(&h->in_from, &p->from) &&
-	       addr_equal(&h->in_to, &p->to);
+		       s->ns - h->out_ns < TWICE_NS;
+	return h->in && !h->out && h->in_at != s->at &&
+	       s->ns - h->in_ns < TWICE_NS;
 }
 
 /* Did this box get it, and sends it on now? */
@@ -191,7 +192,7 @@ begin(struct trails *t, const struct sight *s)
 	n->hash = s->packet->hash;
 	n->begin_ns = s->ns;
 	n->protocol = s->packet->protocol;
-	describe_packet(&n->what, s->packet);
+	n->what = *s->what;
 	n->next = *bucket;
 	*bucket = t->n;
 	if (!s->out)
@@ -206,6 +207,8 @@ trails_add(struct trails *t, const struct sight *s)
 	bool again;
 	struct trail *found = find(t, s, &again);
 
+	if (again && s->out)
+		see(last(found), s);
 	if (again)
 		return 0;
 	if (found == NULL)

@@ -55,6 +55,7 @@ struct sight {
 	uint32_t at; /* the interface */
 	bool out;
 	const struct packet *packet;
+	const struct describe *what;
 };
 
 struct trails {
