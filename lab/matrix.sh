@@ -134,7 +134,7 @@ matrix_ended() { # PAIR
 
 # matrix_report PAIR MEASURED METHOD TIME_MS REASON: the record.
 matrix_report() {
-	m_line=$(awk -v p="$1" '$1 == p' "$dir/cells")
+	m_line=$(awk -v p="$1" '$1 "" == p ""' "$dir/cells")
 	echo "$m_line $2 $3 $4 $5" >>"$dir/results"
 	# shellcheck disable=SC2086
 	set -- $m_line "$2" "$3" "$4" "$5"
