@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: ISC */
+/* The server's side of nat-probe: text in UDP datagrams, for labs. */
+#ifndef NATKIT_ASKED_H
+#define NATKIT_ASKED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "addr.h"
+#include "loop.h"
+
+#define ASKED_CALLS 256
+#define ASKED_FRAGMENTS_LEN 2400
+
+/* What a datagram begins with. */
+#define ASKED_NOTHING "nothing"
+#define ASKED_COUNT "count" /* answered with "counted" and its length */
+#define ASKED_COUNTED "counted"
+#define ASKED_CALL "call" /* and milliseconds: sent back after them */
+#define ASKED_FRAGMENTS                                                        \
+	"fragments" /* answered with one of 2400 bytes, in two
+				     * fragments, the last one first */
+
+struct asked_call {
+	struct asked *asked;
+	struct event *timer;
+	struct addr to;
+	unsigned left; /* copies */
+};
+
+struct asked {
+	int fd, raw;
+	struct event *readable;
+	struct addr local;
+	struct asked_call calls[ASKED_CALLS];
+};
+
+/* Needs CAP_NET_RAW, for the fragments. Returns 0 or -errno. */
+int asked_open(struct asked *a, struct loop *l, const struct addr *local);
+void asked_close(struct asked *a);
+/* Is it what a server sends in fragments? */
+bool asked_pattern_is(const char *data, size_t len);
+
+#endif

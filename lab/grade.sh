@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: ISC
+# shellcheck shell=sh disable=SC2154
+# nat-lab grade [-qv] [-w seconds] -- prog args: grading.sh in new namespaces
+synopsis='nat-lab grade [-qv] [-w seconds] -- prog [arg...]'
+options='  -w s  take so long at most for what needs long (150): REQ-5 is decided
+        after 2 minutes, REQ-6 after the time that a mapping lives
+  -q    say less on standard error, and keep to itself what prog says there
+  -v    say more'
+grade_w=150
+while getopts :hqvw: letter; do
+	case $letter in
+	h) help ;;
+	q) verbosity=-1 ;;
+	v) verbosity=1 ;;
+	w)
+		if ! is_number "$OPTARG" || [ "$OPTARG" -lt 10 ] ||
+			[ "$OPTARG" -gt 500 ]; then
+			usage "-w $OPTARG: give a number from 10 to 500"
+		fi
+		grade_w=$OPTARG ;;
+	:) usage "-$OPTARG needs a value" ;;
+	*) usage "-$OPTARG is no option here" ;;
+	esac
+done
+shift $((OPTIND - 1))
+[ $# -gt 0 ] || usage "give the NAT program after --"
+[ -z "$lab_inside" ] || die 100 "this is in lab $lab_inside already"
+for p in unshare nsenter setpriv ip nft sysctl ethtool; do
+	command -v "$p" >/dev/null || die 100 "$p is not installed"
+done
+for p in nat-stun nat-stund nat-probe; do
+	find_program $p
+done
+new='-mnp'
+[ "$(id -u)" = 0 ] || new='-Urmnp'
+# shellcheck disable=SC2086
+unshare $new --fork --kill-child --mount-proc true ||
+	die 100 "no new namespaces may be made here"
+# shellcheck disable=SC2086
+exec setpriv --pdeathsig KILL env PATH="$lab_path" unshare $new --fork \
+    --kill-child --mount-proc sh "$lab_dir/grading.sh" "$verbosity" "$grade_w" \
+    "$@"

@@ -1,0 +1,394 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+#
+# Pid 1 of the namespaces in which a NAT program is graded, run by grade.sh:
+# builds the network, starts the program, asks through it, and prints a
+# requirement record for each requirement of RFC 4787.
+# usage: grading.sh VERBOSITY SECONDS prog args
+#
+#	h1, h2, h3 --- sw --- nat --- isp --- pub
+#
+# The program runs in nat, between the interfaces lan and wan; what it finds
+# there is in nat-lab(1). The hosts are 192.168.1.2 and on, pub is 192.0.2.1 to
+# .3. There are three of them so that two share one of two public addresses.
+set -efu
+LC_ALL=C
+export LC_ALL
+lab_dir=${0%/*} verbosity=$1 seconds=$2
+shift 2
+# shellcheck source=lab/net.sh
+. "$lab_dir/net.sh"
+d=/run/grade outer=198.51.100 mtu=1400 musts=0
+
+tell() {
+	[ "$verbosity" -lt "$1" ] || echo "nat-lab: $2" >&2
+}
+
+fatal() {
+	echo "nat-lab: fatal: $2" >&2
+	exit "$1"
+}
+
+# What a namespace sends is what a wire would carry: whole checksums, no more
+# than one packet at a time.
+plain() {
+	for g_if in $2; do
+		on "$1" ethtool -K "$g_if" tx off tso off gso off \
+		    >/dev/null 2>&1 || :
+	done
+}
+
+host() { # NS LAST
+	net_wire "$1" eth sw "to-$1"
+	ip -n sw link set "to-$1" master lan
+	ip -n "$1" addr add "192.168.1.$2/24" dev eth
+	# As one may when a NAT's hairpin keeps the internal source.
+	on "$1" sysctl -qw net.ipv4.conf.all.accept_local=1
+	ip -n "$1" route add default via 192.168.1.1 mtu "$mtu"
+	# Larger than the way behind the NAT: what that does with it is REQ-13.
+	ip -n "$1" route add 192.0.2.3 via 192.168.1.1
+	plain "$1" eth
+}
+
+network() {
+	net_ns h1 h2 h3 sw nat isp pub
+	for g_ns in h1 h2 h3 sw nat isp pub; do
+		on "$g_ns" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 \
+		    net.ipv6.conf.default.disable_ipv6=1
+	done
+	ip -n sw link add lan type bridge
+	ip -n sw link set lan up
+	net_wire nat lan sw to-nat
+	ip -n sw link set to-nat master lan
+	ip -n nat addr add 192.168.1.1/24 dev lan
+	host h1 2
+	host h2 3
+	host h3 4
+	on isp sysctl -qw net.ipv4.ip_forward=1
+	net_wire nat wan isp to-nat
+	ip -n nat link set wan mtu "$mtu"
+	ip -n isp link set to-nat mtu "$mtu"
+	ip -n isp addr add "$outer.1/24" dev to-nat
+	ip -n nat addr add "$outer.2/24" dev wan
+	ip -n nat addr add "$outer.3/24" dev wan
+	ip -n nat route add default via "$outer.1"
+	net_wire isp to-pub pub eth
+	ip -n isp addr add 192.0.2.254/24 dev to-pub
+	for g_n in 1 2 3; do
+		ip -n pub addr add "192.0.2.$g_n/24" dev eth
+	done
+	ip -n pub route add default via 192.0.2.254 mtu "$mtu"
+	plain nat 'lan wan'
+	plain isp 'to-nat to-pub'
+	plain pub eth
+}
+
+# The kernel of nat has the addresses, and so answers ARP. To UDP and TCP that
+# no socket there wants it says nothing: that is the program's business. What a
+# program sends by a socket has an owner; what the kernel says has none.
+silence() {
+	on nat sysctl -qw net.ipv4.ip_forward=0 \
+	    net.ipv4.conf.all.send_redirects=0 \
+	    net.ipv4.conf.lan.send_redirects=0 \
+	    net.ipv4.conf.all.accept_local=1
+	on nat nft -f - <<-N
+	table ip grade {
+		chain out { type filter hook output priority 300
+			meta skuid >= 0 accept
+			icmp type destination-unreachable icmp code { 2, 3 } drop
+			tcp flags & rst == rst drop; }
+	}
+	N
+}
+
+servers() {
+	nsenter --net=/run/netns/pub nat-stund -r 10000 -b 192.0.2.1 \
+	    -b 192.0.2.2 -N 5 5>"$d/fifo" >"$d/stund" 2>&1 &
+	read -r _ <"$d/fifo" || fatal 111 "nat-stund: $(cat "$d/stund")"
+	nsenter --net=/run/netns/pub nat-probe -b 192.0.2.3 -N 5 5>"$d/fifo" \
+	    >"$d/asked" 2>&1 &
+	read -r _ <"$d/fifo" || fatal 111 "nat-probe: $(cat "$d/asked")"
+	nsenter --net=/run/netns/pub nat-probe -b 192.0.2.1 -N 5 5>"$d/fifo" \
+	    >"$d/asked" 2>&1 &
+	read -r _ <"$d/fifo" || fatal 111 "nat-probe: $(cat "$d/asked")"
+}
+
+# The program, until it has written a newline to its descriptor 3, or a packet
+# has come through.
+program() {
+	g_err=/dev/stderr
+	[ "$verbosity" -ge 0 ] || g_err=/dev/null
+	: >"$d/told"
+	mkfifo "$d/tell"
+	cat "$d/tell" >"$d/told" &
+	NAT_LAN=lan NAT_WAN=wan NAT_LAN_ADDRESS=192.168.1.1 \
+	    NAT_LAN_NETWORK=192.168.1.0/24 \
+	    NAT_WAN_ADDRESSES="$outer.2,$outer.3" NAT_GATEWAY="$outer.1" \
+	    NAT_MTU="$mtu" NAT_READY_FD=3 \
+	    nsenter --net=/run/netns/nat "$@" 3>"$d/tell" </dev/null \
+	    >"$g_err" 2>"$g_err" &
+	g_program=$!
+	g_tries=0
+	until [ -s "$d/told" ] || on h2 nat-stun -q -w 1 192.0.2.1 \
+	    >/dev/null 2>&1; do
+		g_tries=$((g_tries + 1))
+		alive || ended
+		[ "$g_tries" -lt 15 ] ||
+			fatal 1 "no packet came through within $g_tries s"
+	done
+	tell 1 "the program is ready"
+}
+
+alive() {
+	kill -0 "$g_program" 2>/dev/null
+}
+
+ended() {
+	g_code=0
+	wait "$g_program" || g_code=$?
+	case $g_code in
+	126 | 127) fatal "$g_code" "the program can't be run" ;;
+	esac
+	fatal 1 "the program has ended with $g_code"
+}
+
+# ---- what is asked, into files of $d
+
+# mapped HOST PORT SERVER: the endpoint that the server sees.
+mapped() {
+	on "$1" nat-stun -q -w 3 -p "$2" "$3" 2>/dev/null |
+		sed -n 's/^mapped endpoint=\([^ ]*\).*/\1/p' || :
+}
+
+probe() { # HOST QUESTION SERVER [-w SECONDS]
+	g_h=$1 g_q=$2 g_s=$3
+	shift 3
+	on "$g_h" nat-probe -q "$@" "$g_q" "$g_s" >"$d/$g_q" 2>/dev/null || :
+}
+
+# Three hosts from one port to three servers: one external endpoint for two of
+# them is overloading. Then, while h1 has a port, how the others' is mapped.
+collide() {
+	{
+		mapped h1 40000 192.0.2.1
+		mapped h2 40000 192.0.2.2
+		mapped h3 40000 192.0.2.1:3479
+	} >"$d/collision"
+	mapped h1 40001 192.0.2.1 >/dev/null
+	for g_h in h2 h3; do
+		on "$g_h" nat-stun gather -q -w 3 -p 40001 -S 192.0.2.1 \
+		    -S 192.0.2.2 2>/dev/null | grep '^nat ' || :
+	done >"$d/crowded"
+}
+
+# Four even and four odd ports; those below 1024, too.
+ports() {
+	for g_p in 40100 40102 40103 40105 40108 40111 40114 40117; do
+		echo "$g_p $(mapped h2 "$g_p" 192.0.2.1)"
+	done >"$d/parity"
+	for g_p in 700 701; do
+		echo "$g_p $(mapped h2 "$g_p" 192.0.2.1)"
+	done >"$d/low"
+}
+
+ask() {
+	on h2 nat-stun lifetime -q -w "$seconds" 192.0.2.1 >"$d/lifetime" \
+	    2>"$d/lifetime.err" &
+	g_lifetime=$!
+	probe h1 refresh 192.0.2.3 -w "$seconds" &
+	g_refresh=$!
+	g_all=''
+	on h1 nat-stun behaviour -q -w 25 192.0.2.1 >"$d/behaviour" \
+	    2>"$d/behaviour.err" &
+	g_all="$g_all $!"
+	for g_q in fragments unreachable ttl; do
+		probe h2 "$g_q" 192.0.2.1 &
+		g_all="$g_all $!"
+	done
+	# In this order: the answer to df makes the way known as narrow.
+	{
+		probe h2 big 192.0.2.3
+		probe h2 df 192.0.2.3
+	} &
+	g_all="$g_all $!"
+	collide
+	ports
+	# shellcheck disable=SC2086
+	wait $g_all || :
+	tell 1 "what needs long takes up to $seconds s"
+	wait "$g_lifetime" "$g_refresh" || :
+}
+
+# ---- what the answers mean
+
+requirement() { # NUMBER LEVEL VALUE REASON EVIDENCE
+	[ "$2.$3" != must.fail ] || musts=1
+	echo "requirement number=$1 level=$2 value=$3${4:+ reason=$4}${5:+ evidence=$5}"
+}
+
+# axis NAME: sets axis and why to that record's value and reason.
+axis() {
+	axis=$(sed -n "s/^nat axis=$1 value=\([^ ]*\).*/\1/p" "$d/behaviour")
+	why=$(sed -n "s/^nat axis=$1 .* reason=\([^ ]*\).*/\1/p" "$d/behaviour")
+	[ -n "$axis" ] || axis=inconclusive
+	why=${why:-no-answer}
+}
+
+# by_axis NUMBER LEVEL AXIS GOOD...: passes on these values.
+by_axis() {
+	g_number=$1 g_level=$2 g_axis=$3
+	shift 3
+	axis "$g_axis"
+	if [ "$axis" = inconclusive ]; then
+		requirement "$g_number" "$g_level" untested "$why" ''
+		return
+	fi
+	for g_good; do
+		[ "$g_good" != "$axis" ] || {
+			requirement "$g_number" "$g_level" pass '' \
+			    "$g_axis=$axis"
+			return
+		}
+	done
+	requirement "$g_number" "$g_level" fail "$axis" "$g_axis=$axis"
+}
+
+# by_probe NUMBER LEVEL QUESTION
+by_probe() {
+	case $(sed -n 's/.* value=\([a-z]*\).*/\1/p' "$d/$3") in
+	yes)
+		g_from=$(sed -n 's/.* from=\([^ ]*\).*/\1/p' "$d/$3")
+		requirement "$1" "$2" pass '' "$3=yes${g_from:+,from=$g_from}" ;;
+	no) requirement "$1" "$2" fail no-answer "$3=no" ;;
+	*) requirement "$1" "$2" untested error '' ;;
+	esac
+}
+
+mapping() {
+	by_axis REQ-1 must mapping endpoint-independent
+	by_axis REQ-2 should pooling paired
+	g_list=$(paste -sd , "$d/collision")
+	if [ "$(wc -l <"$d/collision")" -lt 3 ]; then
+		requirement REQ-3 must untested no-answer ''
+	elif [ -n "$(sort "$d/collision" | uniq -d)" ]; then
+		requirement REQ-3 must fail overloading "endpoints=$g_list"
+	else
+		requirement REQ-3 must pass '' "endpoints=$g_list"
+	fi
+}
+
+# same NUMBER FILE PROG: all lines "PORT ENDPOINT" of the file are as awk's
+# condition (of p and m, the two ports) says.
+same() {
+	g_list=$(sed 's/ .*:/:/' "$d/$2" | grep -v ' $' | paste -sd , -)
+	if grep -q ' $' "$d/$2"; then
+		requirement "$1" should untested no-answer "ports=$g_list"
+	elif awk -F '[ :]' "{ p = \$1; m = \$3; if (!($3)) exit 1 }" "$d/$2"
+	then
+		requirement "$1" should pass '' "ports=$g_list"
+	else
+		requirement "$1" should fail changed "ports=$g_list"
+	fi
+}
+
+# least: sets life to the shortest lifetime that was found, atleast to what is
+# sure when none was.
+least() {
+	life=$(sed -n 's/.* lifetime_s=\([0-9]*\).*/\1/p' "$d/lifetime" |
+		sort -n | head -n 1)
+	atleast=$(sed -n 's/.* atleast_s=\([0-9]*\).*/\1/p' "$d/lifetime" |
+		sort -n | head -n 1)
+}
+
+timers() {
+	least
+	if [ -n "$life" ] && [ "$life" -lt 120 ]; then
+		requirement REQ-5 must fail short "lifetime_s=$life"
+	elif [ "$(grep -c '_s=1[2-9][0-9]\|_s=[2-9][0-9][0-9]' \
+	    "$d/lifetime")" = 2 ]; then
+		requirement REQ-5 must pass '' \
+		    "${life:+lifetime_s=$life}${life:-atleast_s=$atleast}"
+	elif grep -q 'reason=time' "$d/lifetime"; then
+		requirement REQ-5 must untested time \
+		    "${atleast:+atleast_s=$atleast}"
+	else
+		requirement REQ-5 must untested no-answer ''
+	fi
+	g_kept=$(sed -n 's/.* value=\([a-z]*\).*/\1/p' "$d/refresh")
+	g_s=$(sed -n 's/.* after_s=\([0-9]*\).*/\1/p' "$d/refresh")
+	g_silent=$(sed -n 's/.*kind=silent lifetime_s=\([0-9]*\).*/\1/p' \
+	    "$d/lifetime")
+	if [ "$g_kept" = no ]; then
+		requirement REQ-6 must fail outbound "dead_after_s=$g_s"
+	elif [ "$g_kept" = yes ] && [ -n "$g_silent" ] &&
+		[ "$g_silent" -lt "$g_s" ]; then
+		requirement REQ-6 must pass '' \
+		    "alive_after_s=$g_s,lifetime_s=$g_silent"
+	else
+		requirement REQ-6 must untested time "${g_s:+alive_after_s=$g_s}"
+	fi
+}
+
+hairpin() {
+	axis hairpin
+	case $axis in
+	external)
+		requirement REQ-9 must pass '' hairpin=external
+		requirement REQ-9a must pass '' hairpin=external ;;
+	internal)
+		requirement REQ-9 must pass '' hairpin=internal
+		requirement REQ-9a must fail internal hairpin=internal ;;
+	no)
+		requirement REQ-9 must fail no hairpin=no
+		requirement REQ-9a must untested REQ-9 '' ;;
+	*)
+		requirement REQ-9 must untested "$why" ''
+		requirement REQ-9a must untested "$why" '' ;;
+	esac
+}
+
+# The mapping of a port that somebody else has, too, is as any other.
+stable() {
+	axis mapping
+	g_then=$(sed -n 's/^nat axis=mapping value=\([^ ]*\).*/\1/p' \
+	    "$d/crowded" | sort -u | paste -sd ,)
+	case $axis.$g_then in
+	inconclusive.* | *.) requirement REQ-11 must untested no-answer '' ;;
+	endpoint-independent.*endpoint-dependent*)
+		requirement REQ-11 must fail collision \
+		    "mapping=$axis,collision=$g_then" ;;
+	*)
+		requirement REQ-11 must pass '' \
+		    "mapping=$axis,collision=$g_then" ;;
+	esac
+}
+
+judge() {
+	mapping
+	same REQ-3a low '(p < 1024) == (m < 1024)'
+	same REQ-4 parity 'p % 2 == m % 2'
+	timers
+	requirement REQ-7 must untested configuration ''
+	by_axis REQ-8 should filtering endpoint-independent address-dependent
+	hairpin
+	by_axis REQ-10 should alg no
+	stable
+	by_axis REQ-12 must icmp kept
+	by_probe REQ-12a should ttl
+	by_probe REQ-12b should unreachable
+	by_probe REQ-13 must df
+	by_probe REQ-13a must big
+	by_probe REQ-14 must fragments
+}
+
+net_begin
+mkdir -p "$d"
+mkfifo "$d/fifo"
+network
+silence
+servers
+program "$@"
+ask
+alive || tell 0 "warning: the program has ended while it was asked"
+judge
+exit "$musts"
