@@ -280,7 +280,7 @@ begin(struct stun_buf *b, const struct responder *r,
 {
 	size_t cap = RESPONDER_MAX;
 
-	if (r->config.modest && q->len < cap)
+	if (r->config.modest && !q->stream && q->len < cap)
 		cap = q->len;
 	stun_begin(b, out, cap, STUN_BINDING, class, w->m.tid);
 	if (w->classic && !b->overflow)

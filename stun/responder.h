@@ -40,7 +40,9 @@ struct responder_family {
 struct responder_config {
 	struct responder_family v4, v6;
 	uint32_t rate; /* per second and source, 1..RESPONDER_RATE_MAX */
-	bool modest;   /* -A: no answer is longer than its request */
+	/* -A: no answer is longer than its request. Not over TCP, where nobody
+	 * can ask in another's name. */
+	bool modest;
 };
 
 struct responder {

@@ -7,6 +7,7 @@
 #include <event2/bufferevent.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -38,7 +39,7 @@ struct streams {
 	stream_fn *fn;
 	void *arg;
 	struct event *sweep;
-	int n; /* connections */
+	int n, max; /* connections */
 	int n_listening;
 	struct listening listening[LISTENING_MAX];
 	struct stream stream[STREAM_MAX];
@@ -136,28 +137,17 @@ read_cb(struct bufferevent *bev, void *arg)
 	stream_close(t);
 }
 
-/* The client has closed, or the connection broke. What it asked for before it
- * closed its half was answered when it came. */
+/* The client has ended, or the connection broke. A client may close its half
+ * once it has asked: then the answers are written before ours is. */
 static void
 event_cb(struct bufferevent *bev, short what, void *arg)
 {
-	(void)bev;
-	(void)what;
-	stream_close(arg);
-}
-
-/* A client may close its half once it has asked: the answers are written
- * before the end is. */
-static void
-eof_cb(struct bufferevent *bev, short what, void *arg)
-{
 	struct evbuffer *out = bufferevent_get_output(bev);
 
-	if ((what & BEV_EVENT_EOF) == 0 || evbuffer_get_length(out) == 0) {
-		event_cb(bev, what, arg);
-		return;
-	}
-	bufferevent_disable(bev, EV_READ);
+	if ((what & BEV_EVENT_EOF) != 0 && evbuffer_get_length(out) > 0)
+		bufferevent_disable(bev, EV_READ);
+	else
+		stream_close(arg);
 }
 
 static void
@@ -190,6 +180,14 @@ evict(struct streams *s)
 	stream_close(t);
 }
 
+/* In IPv6 a /64 is one customer's. */
+static bool
+is_same_source(const struct addr *a, const struct addr *b)
+{
+	return a->family == b->family &&
+	       memcmp(a->ip, b->ip, a->family == ADDR_V4 ? 4 : 8) == 0;
+}
+
 /* A place for a connection from there, or NULL: it has enough. */
 static struct stream *
 place_for(struct streams *s, const struct addr *remote)
@@ -198,10 +196,10 @@ place_for(struct streams *s, const struct addr *remote)
 
 	for (int i = 0; i < STREAM_MAX; i++)
 		same += s->stream[i].bev != NULL &&
-			addr_equal_ip(&s->stream[i].path.remote, remote);
+			is_same_source(&s->stream[i].path.remote, remote);
 	if (same >= STREAM_PER_SOURCE)
 		return NULL;
-	if (s->n == STREAM_MAX)
+	if (s->n >= s->max)
 		evict(s);
 	for (int i = 0; i < STREAM_MAX; i++)
 		if (s->stream[i].bev == NULL)
@@ -244,7 +242,7 @@ take(struct listening *g, int fd, const struct sockaddr_storage *remote)
 	t->heard_ms = now_ms();
 	if (s->n++ == 0)
 		loop_at(s->sweep, t->heard_ms + SWEEP_MS);
-	bufferevent_setcb(t->bev, read_cb, written_cb, eof_cb, t);
+	bufferevent_setcb(t->bev, read_cb, written_cb, event_cb, t);
 	bufferevent_setwatermark(t->bev, EV_READ, 0, RESPONDER_MAX);
 	bufferevent_enable(t->bev, EV_READ | EV_WRITE);
 }
@@ -271,6 +269,17 @@ accept_cb(evutil_socket_t fd, short events, void *arg)
 	}
 }
 
+/* Half of the descriptors are enough: the control socket wants some, too. */
+static int
+most(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur / 2 < STREAM_MAX)
+		return (int)(r.rlim_cur / 2);
+	return STREAM_MAX;
+}
+
 int
 streams_new(struct streams **out, struct loop *l, struct tally *tally,
     stream_fn *fn, void *arg)
@@ -280,6 +289,7 @@ streams_new(struct streams **out, struct loop *l, struct tally *tally,
 	if (s == NULL)
 		return -ENOMEM;
 	s->loop = l;
+	s->max = most();
 	s->tally = tally;
 	s->fn = fn;
 	s->arg = arg;

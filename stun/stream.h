@@ -11,8 +11,9 @@
 #include "path.h"
 #include "tally.h"
 
-#define STREAM_MAX 256	     /* connections; a newcomer ends the idlest */
-#define STREAM_PER_SOURCE 32 /* of one address */
+/* Connections, or half of RLIMIT_NOFILE; a newcomer ends the idlest. */
+#define STREAM_MAX 256
+#define STREAM_PER_SOURCE 32 /* of one address; of IPv6, of one /64 */
 #define STREAM_IDLE_S 30     /* without a whole message */
 
 struct streams;

@@ -244,6 +244,28 @@ until_true() {
 	run -0 ask -t -i 127.0.0.9
 }
 
+@test "TCP: with few descriptors the idlest makes room, and all else goes on" {
+	(
+		ulimit -n 30
+		start -b 127.0.0.1
+		echo "$PID $PORT" > started
+	)
+	read -r PID PORT < started
+	for _ in $(seq 31); do
+		# shellcheck disable=SC2034 # kept open until the test ends
+		exec {fd}<> "/dev/tcp/127.0.0.1/$PORT"
+	done
+	run -0 ask
+	run -0 ask -t -i 127.0.0.9
+	[ "$(stat connections)" -eq 32 ]
+	[ "$(stat connections_evicted)" -eq 17 ]
+	# and it does not spin
+	before=$(sed 's/.*) //' "/proc/$PID/stat" | cut -d ' ' -f 12)
+	sleep 1
+	after=$(sed 's/.*) //' "/proc/$PID/stat" | cut -d ' ' -f 12)
+	[ $((after - before)) -lt 30 ]
+}
+
 @test "the rate is by source" {
 	start -b 127.0.0.1 -r 5
 	for _ in $(seq 10); do
@@ -269,6 +291,11 @@ until_true() {
 	[[ $output == *"error=420 unknown=0027"* ]]
 	run -1 ask -r 4 -w 100
 	[ "$(stat too_short)" -eq 3 ]
+	# who has a connection is who he says
+	run -0 ask -t
+	[[ $output == *" sent=20 got=68" ]]
+	run -0 "$B/nat-stun" "127.0.0.1:$PORT"
+	run -0 "$B/nat-stun" "[::1]:$PORT"
 }
 
 @test "control: hello, stats, errors, and a watcher sees what changes" {

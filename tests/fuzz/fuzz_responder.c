@@ -69,7 +69,7 @@ check_answer(const struct responder *r, const struct responder_request *q,
 
 	check(q->len >= STUN_HEADER_LEN && q->data[0] == 0 && q->data[1] == 1);
 	check(a->len <= q->len + more && a->len <= RESPONDER_MAX);
-	check(!r->config.modest || a->len <= q->len);
+	check(!r->config.modest || q->stream || a->len <= q->len);
 	check(a->place < RESPONDER_PLACES && responder_may_send(r, &a->to));
 	check(f->place[a->place].family == q->from.family);
 	check(a->twin == (f->twin && a->place >= RESPONDER_OTHER));

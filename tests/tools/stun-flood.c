@@ -31,6 +31,8 @@
 #define WARM 20000     /* packets before memory is looked at */
 #define GROWTH_KB 2048 /* not a leak yet */
 
+static const uint8_t cookie[] = {0x21, 0x12, 0xa4, 0x42};
+
 struct packet {
 	uint8_t data[PACKET_MAX];
 	size_t len;
@@ -102,13 +104,13 @@ static bool
 is_due(const uint8_t *p, size_t len, bool v6, bool tcp)
 {
 	size_t at = 20;
-	bool cookie;
+	bool modern;
 
 	if (len < 20 || len > 2048 || len % 4 != 0 || be16(p) != 1 ||
 	    be16(p + 2) != len - 20)
 		return false;
-	cookie = be32(p + 4) == 0x2112a442;
-	if (!cookie && (v6 || tcp))
+	modern = memcmp(p + 4, cookie, sizeof(cookie)) == 0;
+	if (!modern && (v6 || tcp))
 		return false;
 	while (at < len) {
 		size_t value, end;
@@ -119,7 +121,7 @@ is_due(const uint8_t *p, size_t len, bool v6, bool tcp)
 		end = at + 4 + (value + 3) / 4 * 4;
 		if (end > len)
 			return false;
-		if (cookie && be16(p + at) == 0x8028)
+		if (modern && be16(p + at) == 0x8028)
 			return value == 4 && end == len &&
 			       be32(p + at + 4) == (crc32(p, at) ^ 0x5354554e);
 		at = end;
@@ -280,7 +282,7 @@ stun_like(struct flood *f, uint8_t *p)
 	fill(f, p, 300);
 	put16(p, rnd(f) % 4 ? 1 : rnd(f));
 	if (rnd(f) % 4)
-		memcpy(p + 4, "\x21\x12\xa4\x42", 4);
+		memcpy(p + 4, cookie, sizeof(cookie));
 	while (n-- > 0 && len < 200) {
 		size_t value = rnd(f) % 4 ? 4 : rnd(f) % 40;
 
@@ -308,7 +310,7 @@ mutant(struct flood *f, uint8_t *p)
 	if (rnd(f) % 2 && len >= 20) { /* nearer to STUN */
 		put16(p, 1);
 		put16(p + 2, len - 20);
-		memcpy(p + 4, "\x21\x12\xa4\x42", 4);
+		memcpy(p + 4, cookie, sizeof(cookie));
 	}
 	return len;
 }

@@ -776,6 +776,12 @@ modest_answers_fit_into_their_requests(void **state)
 			responder_free(&t.r);
 		}
 	}
+	/* a TCP connection is nobody else's */
+	begin(&t, &c);
+	t.q.stream = true;
+	assert_int_equal(ask(&t), RESPONDER_answered);
+	assert_int_equal(t.a.len, 20 + 4 * 12);
+	responder_free(&t.r);
 }
 
 static void
