@@ -17,7 +17,7 @@
 
 #define LOOKUP_MS 10000
 /* While the link is down its name is looked up so often. */
-#define LOOKUP_AGAIN_MS 30000
+#define LOOKUP_AGAIN_MS 10000
 #define BATCH 64 /* datagrams, before others get their turn */
 
 struct twinlink {
@@ -105,25 +105,32 @@ lend(struct twinlink *t, int family, struct addr *told)
 	return true;
 }
 
+/* Once, until the link has been up. */
+static void
+complain(struct twinlink *t, const char *why)
+{
+	if (t->config.lends && !t->warned)
+		log_warnx("-O %s: %s", t->config.peer, why);
+	t->warned = true;
+}
+
 /* Tells the responder, and who wants to know, what has changed. */
 static void
 notice(struct twinlink *t)
 {
 	bool changed = lend(t, ADDR_V4, &t->lent4), was_up = t->up;
-	char text[ADDR_STRLEN];
 
 	changed = lend(t, ADDR_V6, &t->lent6) || changed;
-	if (t->borrower->odd && !t->odd)
-		log_warnx("the twin at %s has other ports than we, or our "
-			  "address, or no family that we have",
-		    addr_format(&t->peer, text));
+	if (t->borrower->odd)
+		complain(t, "it has other ports than we, or our address, or no "
+			    "family that we have");
 	t->odd = t->borrower->odd;
 	if (!changed)
 		return;
 	t->up = t->lent4.family != ADDR_NONE || t->lent6.family != ADDR_NONE;
 	if (t->config.changed != NULL)
 		t->config.changed(t->config.arg);
-	t->warned = t->up;
+	t->warned = !t->up; /* who is told of that says so */
 	tally_add(t->worker->tally, TALLY_twin_up,
 	    (uint64_t)t->up - (uint64_t)was_up);
 	if (!t->up)
@@ -244,7 +251,7 @@ found_cb(void *arg, int error, const struct addr *list, size_t n)
 	if (!t->up)
 		loop_at(t->again, now_ms() + LOOKUP_AGAIN_MS);
 	if (error != 0) {
-		log_warnx("-O %s: %s", t->config.peer, resolve_error(error));
+		complain(t, resolve_error(error));
 		return;
 	}
 	for (i = 0; i < n; i++)
@@ -255,7 +262,7 @@ found_cb(void *arg, int error, const struct addr *list, size_t n)
 	if (i < n)
 		rc = connect_to(t, &list[i]);
 	if (rc != 0)
-		log_warnx("-O %s: %s", t->config.peer, strerror(-rc));
+		complain(t, strerror(-rc));
 	run(t);
 }
 
@@ -268,11 +275,9 @@ again_cb(evutil_socket_t fd, short events, void *arg)
 	(void)events;
 	if (t->up || t->lookup != NULL)
 		return;
-	if (t->fd != -1 && t->config.lends && !t->warned && !t->odd)
-		log_warnx("-O %s: no answer; does it run with our public key "
-			  "in its -O, and may UDP pass?",
-		    t->config.peer);
-	t->warned = t->fd != -1;
+	if (t->fd != -1 && !t->odd)
+		complain(t, "no answer; does it run with our public key in its "
+			    "-O, and may UDP pass?");
 	if (resolve_start(&t->lookup, t->resolver, t->config.peer,
 		RESOLVE_STUN_PORT, LOOKUP_MS, found_cb, t) != 0) {
 		t->lookup = NULL;

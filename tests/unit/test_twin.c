@@ -292,12 +292,19 @@ static void
 test_wrong_key(void **state)
 {
 	struct packet p, answer;
+	struct stun_msg m;
+	struct noise n;
+	uint64_t ts;
 
 	(void)state;
 	/* b answers a alone; it costs b one hash, and tells nothing */
 	assert_true(says(&stranger, &p));
 	assert_int_equal(gives(&stranger, &b, &p, &answer), LENDER_forged);
 	assert_int_equal(answer.len, 0);
+	/* which is not all that stands in its way */
+	assert_int_equal(stun_parse(&m, p.data, p.len), 0);
+	assert_false(twin_hello_check(&b.keys, &m));
+	assert_int_equal(twin_hello_read(&n, &b.keys, &m, &ts), -EACCES);
 	pass(&stranger, &b, 20000);
 	assert_false(is_up(&stranger));
 	assert_int_equal(lender_sessions(&b.lender, now_ms), 0);
@@ -431,6 +438,12 @@ test_unfit(void **state)
 	stun_put(&s, STUN_PADDING, text, sizeof(text));
 	o.len = (size_t)stun_end(&s, false);
 	assert_unfit(&o);
+	/* an answer that doesn't say what was asked */
+	stun_begin(
+	    &s, msg.data, sizeof(msg.data), STUN_BINDING, STUN_SUCCESS, tid);
+	stun_put_addr(&s, STUN_RESPONSE_ORIGIN, &b.places.v4[0]);
+	o.len = (size_t)stun_end(&s, false);
+	assert_unfit(&o);
 }
 
 /* ... but all that a responder makes: RFC 5780's, with padding, and RFC
@@ -502,6 +515,8 @@ test_long(void **state)
 	for (int minute = 0; minute < 10; minute++) {
 		pass(&a, &b, 60000);
 		assert_true(is_up(&a));
+		assert_in_range(now_ms - a.borrower.now.made_ms, 0,
+		    BORROWER_RENEW_MS + 1000);
 		/* at most the old session and the new one */
 		assert_in_range(lender_sessions(&b.lender, now_ms), 1, 2);
 		lends(&a, &o, &p);
@@ -579,10 +594,10 @@ test_hint(void **state)
 static void
 test_restart_lender(void **state)
 {
-	struct packet p, answer;
+	struct packet p, hello, answer;
 	uint8_t forged[64];
 	struct stun_msg m;
-	int len;
+	int len, hellos = 0;
 
 	(void)state;
 	talk(&a, &b);
@@ -596,7 +611,12 @@ test_restart_lender(void **state)
 	assert_int_equal(stun_parse(&m, p.data, p.len), 0);
 	len = twin_unknown(&m, forged, sizeof(forged));
 	assert_true(len > 0);
-	borrower_input(&a.borrower, forged, (size_t)len, now_ms);
+	for (int i = 0; i < 100; i++) {
+		borrower_input(&a.borrower, forged, (size_t)len, now_ms);
+		while (says(&a, &hello))
+			hellos++;
+	}
+	assert_int_equal(hellos, 1);
 	assert_true(is_up(&a));
 	assert_int_equal(gives(&a, &b, &p, &answer), LENDER_alive);
 	borrower_input(&a.borrower, answer.data, answer.len, now_ms);
