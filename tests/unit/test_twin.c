@@ -424,11 +424,11 @@ test_unfit(void **state)
 	o = order(&msg, &client, &client);
 	msg.data[0] = 0; /* a request */
 	assert_unfit(&o);
-	for (uint16_t type = STUN_USERNAME; type <= STUN_NONCE; type++) {
+	for (unsigned int type = STUN_USERNAME; type <= STUN_NONCE; type++) {
 		stun_begin(&s, msg.data, sizeof(msg.data), STUN_BINDING,
 		    STUN_SUCCESS, tid);
 		stun_put_xor_addr(&s, STUN_XOR_MAPPED_ADDRESS, &client);
-		stun_put(&s, type, text, sizeof(text));
+		stun_put(&s, (uint16_t)type, text, sizeof(text));
 		o.len = (size_t)stun_end(&s, false);
 		assert_unfit(&o);
 	}
