@@ -125,7 +125,8 @@ take_request(struct asker *a, struct lane *l, const struct port_msg *m)
 	if (stun_parse(&msg, m->payload, m->len) != 0 ||
 	    msg.method != STUN_BINDING || msg.class != STUN_REQUEST)
 		return;
-	if ((k = find_tid(a, msg.tid)) != NULL)
+	/* a server that sends it back does not end it */
+	if ((k = find_tid(a, msg.tid)) != NULL && k->what.hairpin)
 		finish(a, k, &r);
 }
 
@@ -455,10 +456,12 @@ send_now(struct asker *a, struct ask *k)
 	uint8_t data[QUESTION_MAX];
 	int n = question_build(&k->what.q, k->tid, data, sizeof(data));
 	int err = n;
+	const struct addr *local =
+	    k->what.local.family != ADDR_NONE ? &k->what.local : NULL;
 
 	for (int tries = 0; n > 0 && tries < 3; tries++) {
 		err = port_send(
-		    l->port, &k->what.to, NULL, k->what.ttl, data, (size_t)n);
+		    l->port, &k->what.to, local, k->what.ttl, data, (size_t)n);
 		if (err == 0 || err == -EAGAIN)
 			return 0; /* a full socket: lost, as on any network */
 		if (!l->own)

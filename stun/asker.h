@@ -23,7 +23,7 @@
 
 enum asker_outcome {
 	ASKER_ANSWER,  /* a response: answer is set (it may be an error) */
-	ASKER_SELF,    /* the question itself came in at a port of ours */
+	ASKER_SELF,    /* a hairpin: it came in itself at a port of ours */
 	ASKER_TIMEOUT, /* nothing came */
 	ASKER_ICMP,    /* a router or host on the way reported an error */
 	ASKER_UNSENT,  /* the system did not send it: error is set */
@@ -46,8 +46,10 @@ typedef void asker_fn(void *arg, const struct asker_result *r);
 struct asker_ask {
 	int port; /* index, 0 is the first */
 	struct addr to;
-	int ttl;	  /* 0: the system's */
-	uint32_t wait_ms; /* 0: by the round trips so far */
+	struct addr local; /* the source address, or ADDR_NONE: by routing */
+	int ttl;	   /* 0: the system's */
+	uint32_t wait_ms;  /* 0: by the round trips so far */
+	bool hairpin;	   /* it may itself come in at a port of ours */
 	struct question q;
 	asker_fn *fn;
 	void *arg;

@@ -14,6 +14,9 @@
 #include "record.h"
 
 #define HELLO_ROUNDS 3
+/* Room for all that an answer without PADDING may hold: a server that sends
+ * nothing longer than what it got (nat-stund -A) has to be asked so. */
+#define FILLER 128
 
 /* Filtering on ports that have asked nobody but A:P1 comes before all that
  * opens a daemon's port further. What waits longest comes last. */
@@ -37,6 +40,23 @@ bool
 survey_late(const struct survey *s)
 {
 	return s->broken || now_ms() >= s->end_ms;
+}
+
+bool
+survey_deaf(const struct survey *s, int kind)
+{
+	return axes_heard(s->exact_sent[kind], s->exact[kind], s->rate) ==
+	       AXES_NO;
+}
+
+void
+survey_prove(struct survey *s, struct survey_item *i, int kind, bool heard)
+{
+	if (i->outcome == ASKER_UNSENT)
+		return;
+	s->exact_sent[kind]++;
+	if (heard && s->exact[kind]++ == 0)
+		s->exact_sent[kind] = 1;
 }
 
 const char *
@@ -164,12 +184,16 @@ put(struct survey_item *i)
 	struct asker_ask ask = {
 	    .port = i->port,
 	    .to = i->to,
+	    .local = s->source,
 	    .ttl = i->ttl,
+	    .hairpin = i->hairpin,
 	    .q = i->q,
 	    .fn = answered,
 	    .arg = i,
 	};
 
+	if (ask.q.padding == 0 && ask.q.filler < s->filler)
+		ask.q.filler = s->filler;
 	i->tries++;
 	s->sent++;
 	if (asker_ask(s->asker, &ask) == 0)
@@ -375,6 +399,8 @@ begin(struct survey *s, const struct survey_item *i)
 {
 	name_places(s, &i->answer, &i->to);
 	s->answered_at_all = true;
+	s->source = i->answer.local;
+	s->source.port = 0;
 	s->seen[0][0] = *survey_seen(i);
 	s->mtu = find_mtu(&i->to);
 	s->axis = 0;
@@ -416,6 +442,7 @@ hello(struct survey *s)
 			if (asker_has_family(
 				s->asker, s->control, s->candidate[i].family))
 				survey_ask(s, 0, s->control, &s->candidate[i]);
+	s->filler = s->rounds == HELLO_ROUNDS - 1 ? FILLER : 0;
 	survey_run(s, hello_over);
 }
 
@@ -427,7 +454,8 @@ survey_next(struct survey *s)
 	s->probes = 0;
 	s->sent = s->answered = 0;
 	s->stage = s->rounds = s->runs = 0;
-	s->exact[0] = s->exact[1] = 0;
+	memset(s->exact, 0, sizeof(s->exact));
+	memset(s->exact_sent, 0, sizeof(s->exact_sent));
 	s->chance = 0;
 	memset(s->value, 0, sizeof(s->value));
 	memset(s->run_sent, 0, sizeof(s->run_sent));

@@ -30,6 +30,7 @@ struct survey_item {
 	struct survey *survey;
 	unsigned tag;
 	bool control;
+	bool hairpin; /* sent to a port of ours */
 	int ttl;
 	struct question q;
 	int port; /* index of the asker */
@@ -92,7 +93,11 @@ struct survey {
 	struct addr place[2][2]; /* [address A, B][port P1, P2] */
 	bool known[2][2];
 	const char *no_other; /* why B is not there */
-	unsigned mtu;	      /* of our way out */
+	/* All questions leave with one source address: routing could pick
+	 * another one for B, which no NAT is to be blamed for. */
+	struct addr source;
+	unsigned mtu;  /* of our way out */
+	size_t filler; /* a server answers no shorter question */
 
 	struct survey_item item[SURVEY_ITEMS];
 	size_t items, asked, open; /* of the coming, the last round */
@@ -112,9 +117,7 @@ struct survey {
 	/* what was found */
 	enum axes_heard translated;
 	enum axes_dependence mapping, filtering;
-	enum axes_heard fragments_out;
 	unsigned alg_same, alg_other;
-	const char *alg_none;
 
 	/* of the running axis */
 	unsigned stage, rounds, runs;
@@ -123,7 +126,7 @@ struct survey {
 	struct addr run_seen[AXES_RUNS_MAX][2][2];
 	struct survey_filter filter[AXES_RUNS_MAX + 1];
 	size_t filters;
-	unsigned exact[2]; /* control questions heard, of both kinds */
+	unsigned exact[2], exact_sent[2]; /* control questions, of two kinds */
 	struct axes_port fresh[3][10];
 	size_t fresh_n[3];
 	struct survey_port probe[40];
@@ -134,6 +137,7 @@ struct survey {
 	uint64_t stray_sent, stray_on, stray_off; /* in rounds with, without */
 	int hop; /* TTL that a router outside answers */
 	struct addr base;
+	size_t large, small; /* bytes that take two packets, and just one */
 	double chance;
 };
 
@@ -166,6 +170,12 @@ int survey_open(struct survey *s);
 bool survey_redirect(
     struct survey *s, struct survey_item *i, const struct addr *seen);
 const struct addr *survey_seen(const struct survey_item *i); /* the endpoint */
+/* Control questions that only some servers answer: they count for the rate
+ * (item.control) once one was heard; and when none is, though others are,
+ * there is no use in going on. */
+void survey_prove(
+    struct survey *s, struct survey_item *i, int kind, bool heard);
+bool survey_deaf(const struct survey *s, int kind);
 const char *survey_why_open(const struct survey *s); /* reason: time, loss */
 
 /* ---- the axes */
@@ -178,7 +188,7 @@ survey_fn survey_hairpin;	/* survey_hairpin.c */
 survey_fn survey_fragments_out; /* survey_payload.c */
 survey_fn survey_fragments_in;
 survey_fn survey_alg;
-survey_fn survey_icmp;	  /* survey_alive.c */
+survey_fn survey_icmp;	  /* survey_icmp.c */
 survey_fn survey_refresh; /* survey_refresh.c */
 
 #endif

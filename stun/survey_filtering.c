@@ -31,7 +31,8 @@ is_daemon(const struct survey_filter *f)
 static bool
 wants(const struct survey *s, const struct survey_filter *f, int kind)
 {
-	if (f->refused || heard(s, f, BOTH) == AXES_YES)
+	if (f->refused || f->ignored > 1 || heard(s, f, BOTH) == AXES_YES ||
+	    survey_deaf(s, kind))
 		return false;
 	if (kind == PORT && is_daemon(f))
 		return false;
@@ -86,7 +87,7 @@ ask_control(struct survey *s, int kind)
 	    same ? s->control : s->helper.index, kind);
 	if (i == NULL)
 		return;
-	i->control = true;
+	i->control = s->exact[kind] > 0;
 	if (!same)
 		survey_redirect(s, i, seen);
 }
@@ -229,14 +230,14 @@ static void
 round_over(struct survey *s)
 {
 	for (size_t n = 0; n < s->asked; n++) {
-		const struct survey_item *i = &s->item[n];
+		struct survey_item *i = &s->item[n];
 		int kind = i->q.change_ip ? BOTH : PORT;
 
 		if (i->tag < s->filters)
 			count(s, &s->filter[i->tag], i);
-		else if (i->control &&
-			 survey_heard(i, source(s, kind), s->control))
-			s->exact[kind]++;
+		else if (i->tag < CONTROL_TAG * 2)
+			survey_prove(s, i, kind,
+			    survey_heard(i, source(s, kind), s->control));
 	}
 	step(s);
 }
@@ -321,6 +322,8 @@ done(struct survey *s)
 	if (value != 0 && (f.reason = daemon_differs(s, value)) != NULL)
 		value = 0;
 	s->filtering = (enum axes_dependence)value;
+	if (value == 0)
+		f.runs = 0;
 	f.value = axes_dependence_name(s->filtering);
 	f.chance = doubt(s);
 	survey_tell(s, &f);

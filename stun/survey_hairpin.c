@@ -120,9 +120,13 @@ judge(struct survey *s)
 static void
 ask_pair(struct survey *s, unsigned n)
 {
-	for (unsigned k = 0; k < 2; k++)
-		survey_ask(s, n, s->probe[n * 2 + k].index,
-		    &s->probe[n * 2 + (k ^ 1)].seen);
+	for (unsigned k = 0; k < 2; k++) {
+		struct survey_item *i = survey_ask(s, n,
+		    s->probe[n * 2 + k].index, &s->probe[n * 2 + (k ^ 1)].seen);
+
+		if (i != NULL)
+			i->hairpin = true;
+	}
 }
 
 static void

@@ -206,10 +206,11 @@ mapping_done(struct survey *s)
 	show(s, &f);
 	if (f.value == NULL && s->no_other != NULL)
 		f.reason = s->no_other;
-	else if (f.value == NULL && s->runs > 0 && s->value[s->runs - 1] != 0)
-		f.reason = "disagree";
+	else if (f.value == NULL && survey_late(s))
+		f.reason = "time";
 	else if (f.value == NULL)
-		f.reason = survey_late(s) ? "time" : "no-answer";
+		f.reason =
+		    s->value[s->runs - 1] != 0 ? "disagree" : "no-answer";
 	survey_tell(s, &f);
 	survey_next(s);
 }
@@ -258,7 +259,8 @@ next_run(struct survey *s)
 
 	axes_agree(s->value, s->runs, &agreeing);
 	if ((s->runs >= 2 && agreeing >= 2) || s->runs == AXES_RUNS_MAX ||
-	    s->no_other != NULL || survey_late(s)) {
+	    s->value[s->runs - 1] == AXES_UNKNOWN || s->no_other != NULL ||
+	    survey_late(s)) {
 		mapping_done(s);
 		return;
 	}

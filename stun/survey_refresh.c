@@ -101,15 +101,15 @@ look_over(struct survey *s)
 	bool open = false;
 
 	for (size_t n = 0; n < s->asked; n++) {
-		const struct survey_item *i = &s->item[n];
+		struct survey_item *i = &s->item[n];
 		unsigned probe = i->tag < 2   ? i->tag
 				 : i->control ? CONTROL
 					      : first_silent(s) + i->tag - 2;
 		bool in =
 		    survey_heard(i, &s->place[0][0], s->probe[probe].index);
 
-		if (i->control) {
-			s->exact[0] += in;
+		if (i->tag == 4) {
+			survey_prove(s, i, 0, in);
 			continue;
 		}
 		s->run_sent[i->tag] += i->outcome != ASKER_UNSENT;
@@ -119,7 +119,8 @@ look_over(struct survey *s)
 		open = open || heard(s, n) == AXES_OPEN;
 	if (heard(s, 2) == AXES_YES || heard(s, 3) == AXES_YES)
 		open = false;
-	if (open && s->rounds < ROUNDS_MAX && !survey_late(s))
+	if (open && s->rounds < ROUNDS_MAX && !survey_late(s) &&
+	    !survey_deaf(s, 0))
 		look(s);
 	else
 		judge(s);
@@ -137,7 +138,7 @@ look(struct survey *s)
 			if (heard(s, n) == AXES_OPEN)
 				feed(s, n, n < 2 ? n : first_silent(s) + n - 2);
 		if ((i = feed(s, 4, CONTROL)) != NULL)
-			i->control = true;
+			i->control = s->exact[0] > 0;
 	}
 	survey_run(s, look_over);
 }
@@ -152,7 +153,7 @@ awake(struct survey *s)
 	if (i != NULL)
 		i->must = i->control = true;
 	s->rounds = 0;
-	s->exact[0] = 0;
+	s->exact[0] = s->exact_sent[0] = 0;
 	survey_run(s, look);
 }
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* What keeps or ends a mapping: an ICMP error that comes in for it (RFC 4787
- * REQ-10), and whether inbound packets keep it (RFC 4787 REQ-6). A port is
- * looked at without a packet from it, which would make the mapping anew: the
- * helper asks for an answer to it (RESPONSE-PORT). */
+/* Does a mapping outlive an ICMP error that comes in for it (RFC 4787 REQ-10)?
+ * A port is looked at without a packet from it, which would make the mapping
+ * anew: the helper asks for an answer to it (RESPONSE-PORT). */
 #include "survey.h"
 
 #include <string.h>
@@ -37,10 +36,13 @@ icmp_done(struct survey *s, const char *reason)
 	value = reason == NULL ? axes_agree(s->value, PORTS - 1, &f.runs) : 0;
 	if (value == AXES_NO && s->exact[0] < 2) {
 		value = 0;
+		f.runs = 0;
 		f.reason = "control";
 	}
 	if (value != 0)
 		f.value = value == AXES_YES ? "kept" : "killed";
+	else if (f.reason == NULL && survey_deaf(s, 0))
+		f.reason = "control";
 	else if (f.reason == NULL)
 		f.reason = s->value[0] != 0 && s->value[1] != 0
 			       ? "disagree"
@@ -71,7 +73,8 @@ look_over(struct survey *s)
 	for (unsigned n = 0; n < PORTS - 1; n++)
 		open = open || axes_heard(s->run_sent[n], s->run_heard[n],
 				   s->rate) == AXES_OPEN;
-	if (open && s->rounds < ROUNDS_MAX && !survey_late(s))
+	if (open && s->rounds < ROUNDS_MAX && !survey_late(s) &&
+	    !survey_deaf(s, 0))
 		look(s);
 	else
 		icmp_done(s, NULL);
@@ -94,7 +97,7 @@ look(struct survey *s)
 			if (i == NULL)
 				continue;
 			survey_redirect(s, i, &s->probe[n].seen);
-			i->control = n == PORTS - 1;
+			i->control = n == PORTS - 1 && s->exact[0] > 0;
 		}
 	survey_run(s, look_over);
 }
@@ -175,8 +178,7 @@ hops_over(struct survey *s)
 		hit(s);
 }
 
-/* From the control's port, where errors do no harm: they come before the
- * mappings that are looked at. */
+/* From the helper's port, whose own mapping is of no interest. */
 static void
 mapped_over(struct survey *s)
 {

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: ISC
+# shellcheck shell=bash
+#
+# Run by behaviour.bats in namespaces of its own: nat-stun behaviour against
+# good and bad servers on loopback, all at once. usage: behaviour-net.bash DIR
+# NAME.out, NAME.err and NAME.code are left in DIR.
+set -eu
+export LC_ALL=C
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+build=${NATKIT_BUILD:-$here/../../build}
+dir=$1
+mount -t tmpfs none /run
+ip link set lo up
+sysctl -qw net.ipv6.conf.lo.accept_dad=0
+ip addr add 2001:db8::1/128 dev lo
+ip addr add 2001:db8::2/128 dev lo
+# The usual size, so that there are fragments.
+ip link set lo mtu 1500
+mkfifo /run/ready
+
+serve() {
+	"$build/nat-stund" -r 1000 -N 5 "$@" 5<>/run/ready 2>/run/stund.err &
+	read -r _ </run/ready
+}
+
+# fault MODE: sets fault_port.
+fault() {
+	"$build/tools/fault-stun" "$1" >"/run/fault.$1" &
+	until [ -s "/run/fault.$1" ]; do sleep 0.02; done
+	fault_port=$(cat "/run/fault.$1")
+}
+
+pids=
+measure() { # NAME ARGS
+	local name=$1
+	shift
+	(
+		code=0
+		timeout 50 "$build/nat-stun" behaviour "$@" \
+		    >"$dir/$name.out" 2>"$dir/$name.err" || code=$?
+		echo $code >"$dir/$name.code"
+	) &
+	pids="$pids $!"
+}
+
+serve -p 3478 -P 3479 -b 127.0.0.1 -b 127.0.0.2 -b 2001:db8::1 -b 2001:db8::2
+serve -p 4478 -P 4479 -b 127.0.0.3
+serve -p 5478 -P 5479 -A -b 127.0.0.4 -b 127.0.0.5
+serve -p 6478 -b 127.0.0.6
+turnserver -n --listening-ip=127.0.0.7 --listening-ip=127.0.0.8 -p 3478 \
+    --alt-listening-port=3479 --no-auth --no-tls --no-dtls --no-cli \
+    --log-file=/dev/null --pidfile /run/turn.pid --userdb /run/turn.db \
+    >/dev/null 2>&1 &
+tries=0
+until "$build/nat-stun" -q -w 1 127.0.0.7:3478 >/dev/null; do
+	tries=$((tries + 1))
+	[ $tries -lt 40 ]
+done
+"$build/tools/hostile-stun" >/run/hostile &
+until [ -s /run/hostile ]; do sleep 0.02; done
+# UDP does not pass to this one
+nft -f - <<-N
+table inet t {
+	chain in { type filter hook input priority 0
+		ip daddr 127.0.0.6 udp dport 6478 drop; }
+}
+N
+
+measure good 127.0.0.1:3478
+measure json -j 127.0.0.1:3478
+measure v6 '[2001:db8::1]:3478'
+measure coturn 127.0.0.7:3478
+measure one 127.0.0.3:4478
+measure modest 127.0.0.4:5478
+measure tcp 127.0.0.6:6478
+measure silent 127.0.0.1:9
+measure hostile "127.0.0.1:$(cat /run/hostile)"
+measure brief -w 2 127.0.0.1:3478
+for mode in same-ip deaf ignore half long right; do
+	fault $mode
+	measure $mode "127.0.0.1:$fault_port"
+done
+# a port of its own, lent; two runs in turn
+"$build/nat-port" -o -1 0 /run/port >/run/lent &
+until [ -s /run/lent ]; do sleep 0.02; done
+measure lent -s /run/port 127.0.0.1:3478
+# shellcheck disable=SC2086
+wait $pids

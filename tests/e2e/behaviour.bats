@@ -1,0 +1,178 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+# nat-stun behaviour on a host without a NAT: what good servers show, and what
+# it does not believe bad ones.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	local p
+	[ "$(id -u)" = 0 ] || skip "not root"
+	for p in ip nft turnserver; do
+		command -v "$p" >/dev/null || skip "$p is not installed"
+	done
+	NATKIT_BUILD=${NATKIT_BUILD:-$BATS_TEST_DIRNAME/../../build} \
+	    timeout 100 setpriv --pdeathsig KILL unshare -mnp --fork \
+	    --kill-child --mount-proc bash \
+	    "$BATS_TEST_DIRNAME/behaviour-net.bash" "$BATS_FILE_TMPDIR" \
+	    >"$BATS_FILE_TMPDIR/log" 2>&1 3>&- || {
+		cat "$BATS_FILE_TMPDIR/log" >&2
+		return 1
+	}
+}
+
+setup() {
+	stun=${NATKIT_BUILD:-$BATS_TEST_DIRNAME/../../build}/nat-stun
+}
+
+# ended NAME CODE: how that run ended, and shows it.
+ended() {
+	run=$BATS_FILE_TMPDIR/$1
+	cat "$run.out" "$run.err"
+	[ "$(cat "$run.code")" = "$2" ]
+}
+
+# says AXIS VALUE [REASON]
+says() {
+	grep -q "^nat axis=$1 value=$2 .*${3:+ reason=$3\\b}" "$run.out" || {
+		echo "not $1=$2 $3"
+		return 1
+	}
+}
+
+@test "usage: no server, an option that is none, a mistake" {
+	for args in '' '-S x' '-w 0 127.0.0.1' '127.0.0.1 127.0.0.2' \
+	    '-s /nowhere -p 5 127.0.0.1'; do
+		# shellcheck disable=SC2086
+		run --separate-stderr "$stun" behaviour $args
+		[ "$status" -eq 100 ]
+		[ -z "$output" ]
+		[[ "${stderr_lines[1]}" == "usage: nat-stun behaviour "* ]]
+	done
+}
+
+@test "nobody answers: 111, and nothing on standard output" {
+	ended silent 111
+	[ ! -s "$run.out" ]
+	grep -q 'no answer' "$run.err"
+}
+
+@test "TCP is answered, UDP is not: reaches none, 1" {
+	ended tcp 1
+	[ "$(cat "$run.out")" = "verdict reaches=none method=tcp reason=no-udp" ]
+}
+
+@test "a server without another address: two axes are inconclusive, 1" {
+	ended one 1
+	says mapping inconclusive server
+	says filtering inconclusive server
+	says translation none
+	grep -q '^verdict reaches=unknown reason=filtering$' "$run.out"
+}
+
+@test "OTHER-ADDRESS with the same IP: named, and not used" {
+	ended same-ip 1
+	says mapping inconclusive same-ip
+	says filtering inconclusive same-ip
+	grep -q 'names its own address as OTHER-ADDRESS' "$run.err"
+}
+
+@test "a server that drops CHANGE-REQUEST does not make a filter of it" {
+	ended deaf 1
+	says mapping endpoint-independent
+	says filtering inconclusive control
+}
+
+@test "a server that ignores CHANGE-REQUEST is no open filter" {
+	ended ignore 1
+	says filtering inconclusive server
+}
+
+@test "an other address that does not answer is no answer about mapping" {
+	ended half 0
+	says mapping inconclusive no-answer
+}
+
+@test "RESPONSE-PORT is understood in 2 and in 4 bytes" {
+	ended long 0
+	says icmp inconclusive icmp
+	ended right 0
+	says icmp inconclusive icmp
+}
+
+@test "an answer that is not longer than its question (-A) has no PADDING" {
+	ended modest 0
+	says fragments_out yes
+	says fragments_in inconclusive server
+	says icmp inconclusive server
+}
+
+@test "forgeries of all kinds change nothing" {
+	ended hostile 1
+	[[ "$(cat "$run.out")" != *203.0.113* ]]
+	says translation none
+	says mapping inconclusive server
+}
+
+@test "little time: what was not measured is inconclusive, and it ends" {
+	ended brief 0
+	[ "$(grep -c '^nat axis=' "$run.out")" -eq 11 ]
+	says allocation inconclusive time
+	says refresh inconclusive time
+	[ "$(tail -n 1 "$run.out" | cut -d ' ' -f 1)" = verdict ]
+}
+
+# open NAME: no NAT, no filter
+open() {
+	ended "$1" 0
+	says translation none
+	says mapping endpoint-independent
+	says filtering endpoint-independent
+	says allocation preserved
+	says pooling paired
+	says hairpin external
+	says alg no
+	says refresh inconclusive time
+	[ "$(tail -n 1 "$run.out")" = \
+	    "verdict reaches=any method=direct reason=no-nat" ]
+}
+
+@test "nat-stund with two addresses: all is open" {
+	open good
+	says fragments_out yes
+	says fragments_in yes
+}
+
+@test "the same over IPv6" {
+	open v6
+	says fragments_out yes
+	says fragments_in yes
+	grep -q 'axis=mapping .* base=\[2001:db8::[12]\]:' "$run.out"
+}
+
+@test "coturn with two addresses: the same" {
+	open coturn
+	says fragments_out yes
+}
+
+@test "the port that nat-port lends" {
+	ended lent 0
+	says mapping endpoint-independent
+	says filtering endpoint-independent
+	port=$(sed -n 's/.*axis=mapping .* base=[^ ]*:\([0-9]*\) .*/\1/p' \
+	    "$run.out")
+	[ "$(grep -o "endpoints=[^ ]*" <<<"$(grep axis=mapping "$run.out")" |
+	    tr , '\n' | grep -c ":$port\$")" -eq 6 ]
+}
+
+@test "-j: the same as JSON Lines" {
+	ended json 0
+	[ "$(grep -c '^{"record":"nat","axis":"' "$run.out")" -eq 11 ]
+	grep -q '^{"record":"verdict","reaches":"any"' "$run.out"
+}
+
+@test "no more than 10 questions a second, and 4 before silence" {
+	ended deaf 1
+	sent=$(sed -n 's/.*axis=filtering .* sent=\([0-9]*\) .*/\1/p' "$run.out")
+	[ "$sent" -ge 16 ]
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: ISC */
+/* fault-stun MODE: an RFC 5780 server on loopback with a fault; prints its
+ * port once it is ready. All but same-ip serve 127.0.0.1 and 127.0.0.2, two
+ * ports each, and tell so.
+ *
+ *	same-ip	OTHER-ADDRESS has the server's own address
+ *	deaf	drops what has a CHANGE-REQUEST
+ *	ignore	answers a CHANGE-REQUEST from where it was asked
+ *	half	the other address does not answer at all
+ *	long	takes RESPONSE-PORT in 4 bytes, drops it in 2
+ *	right	no fault */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "addr.h"
+#include "stun.h"
+
+#define PLACES 4 /* bit 0: the second port; bit 1: the second address */
+
+static const char *mode;
+static int fd[PLACES];
+static struct addr place[PLACES];
+
+static bool
+is(const char *name)
+{
+	return strcmp(mode, name) == 0;
+}
+
+static int
+open_place(const char *ip, uint16_t *port)
+{
+	struct sockaddr_in sin = {
+	    .sin_family = AF_INET, .sin_port = htons(*port)};
+	socklen_t len = sizeof(sin);
+	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	inet_pton(AF_INET, ip, &sin.sin_addr);
+	if (s == -1 || bind(s, (struct sockaddr *)&sin, sizeof(sin)) == -1 ||
+	    getsockname(s, (struct sockaddr *)&sin, &len) == -1) {
+		perror("fault-stun: socket");
+		exit(111);
+	}
+	*port = ntohs(sin.sin_port);
+	return s;
+}
+
+static uint32_t
+number(const struct stun_msg *m, uint16_t type, size_t *len)
+{
+	struct stun_attr a;
+	struct cursor c;
+
+	*len = 0;
+	if (stun_find(m, type, &a) != 0)
+		return 0;
+	*len = a.len;
+	cursor_init(&c, a.value, a.len);
+	return a.len == 4 ? cursor_u32(&c) : cursor_u16(&c);
+}
+
+static void
+answer(int n, const struct stun_msg *m, const struct addr *from)
+{
+	size_t change_len = 0, port_len = 0, len = 0;
+	uint32_t flags = number(m, STUN_CHANGE_REQUEST, &change_len);
+	uint32_t port = number(m, STUN_RESPONSE_PORT, &port_len);
+	struct addr to = *from, other = place[n ^ 3];
+	struct sockaddr_storage ss;
+	uint8_t out[STUN_MAX];
+	struct stun_buf b;
+	int via = n;
+
+	if ((is("deaf") && change_len > 0) || (is("half") && n >= 2) ||
+	    (is("long") && port_len == 2))
+		return;
+	if (!is("ignore") && (flags & STUN_CHANGE_IP) != 0)
+		via ^= 2;
+	if (!is("ignore") && (flags & STUN_CHANGE_PORT) != 0)
+		via ^= 1;
+	if (port_len > 0)
+		to.port = (uint16_t)(port_len == 4 ? port >> 16 : port);
+	if (is("same-ip"))
+		other = place[n ^ 1];
+	stun_begin(&b, out, sizeof(out), STUN_BINDING, STUN_SUCCESS, m->tid);
+	stun_put_xor_addr(&b, STUN_XOR_MAPPED_ADDRESS, from);
+	stun_put_addr(&b, STUN_MAPPED_ADDRESS, from);
+	stun_put_addr(&b, STUN_OTHER_ADDRESS, &other);
+	len = (size_t)stun_end(&b, true);
+	if (sendto(fd[via], out, len, 0, (struct sockaddr *)&ss,
+		addr_to_sockaddr(&to, &ss)) == -1)
+		perror("fault-stun: sendto");
+}
+
+static void
+take(int n)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	uint8_t in[STUN_MAX];
+	struct stun_msg m;
+	struct addr from;
+	ssize_t got =
+	    recvfrom(fd[n], in, sizeof(in), 0, (struct sockaddr *)&ss, &len);
+
+	if (got > 0 && stun_parse(&m, in, (size_t)got) == 0 &&
+	    addr_from_sockaddr(&from, (struct sockaddr *)&ss) == 0)
+		answer(n, &m, &from);
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct pollfd p[PLACES];
+	uint16_t port[2] = {0, 0};
+
+	if (argc != 2)
+		return 100;
+	mode = argv[1];
+	for (int n = 0; n < PLACES; n++) {
+		fd[n] = open_place(
+		    (n & 2) != 0 ? "127.0.0.2" : "127.0.0.1", &port[n & 1]);
+		addr_parse_ip(&place[n],
+		    (n & 2) != 0 ? "127.0.0.2" : "127.0.0.1", port[n & 1]);
+		p[n] = (struct pollfd){.fd = fd[n], .events = POLLIN};
+	}
+	printf("%u\n", port[0]);
+	fflush(stdout);
+	while (poll(p, PLACES, -1) > 0)
+		for (int n = 0; n < PLACES; n++)
+			if ((p[n].revents & POLLIN) != 0)
+				take(n);
+	return 111;
+}
