@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "control.h"
+#include "board.h"
 #include "drop.h"
 #include "exitcode.h"
 #include "log.h"
@@ -26,7 +26,6 @@
 #define PORT 3478 /* RFC 8489 section 18.6 */
 #define PORT2 3479
 #define PROCESSES_MAX 64
-#define TELL_MS 1000 /* how often a watcher is told what changed */
 
 struct stund {
 	struct loop loop;
@@ -38,9 +37,8 @@ struct stund {
 	pid_t parent;
 
 	/* the first process has these */
-	struct control *control;
-	struct event *sigchld, *tell;
-	uint64_t told[TALLY_N];
+	struct board board;
+	struct event *sigchld;
 
 	struct responder_config config;
 	uint16_t port, port2;
@@ -315,44 +313,6 @@ multiply(struct stund *d)
 }
 
 static void
-put_listen(struct record *r, const struct listener *l)
-{
-	record_begin(r, "listen");
-	record_put_addr(r, "endpoint", listener_addr(l));
-}
-
-static void
-put_twin(struct record *r, int family, const struct addr *place)
-{
-	record_begin(r, "twin");
-	record_put(r, "state", place == NULL ? "down" : "up");
-	record_put_u64(r, "family", (uint64_t)family);
-	if (place != NULL)
-		record_put_addr(r, "endpoint", place);
-}
-
-/* Of each family that we serve: does the twin lend us its address? */
-static void
-tell_twin(const struct stund *d, struct control_conn *c)
-{
-	static const int families[] = {ADDR_V4, ADDR_V6};
-	struct record r;
-
-	for (size_t i = 0; d->link != NULL && i < 2; i++) {
-		const struct responder_family *f =
-		    families[i] == ADDR_V4 ? &d->config.v4 : &d->config.v6;
-
-		if (!f->twin)
-			continue;
-		put_twin(&r, families[i], twinlink_place(d->link, families[i]));
-		if (c != NULL)
-			control_put(c, &r);
-		else
-			control_publish(d->control, &r);
-	}
-}
-
-static void
 twin_cb(void *arg)
 {
 	struct stund *d = arg;
@@ -366,88 +326,7 @@ twin_cb(void *arg)
 		    d->peer);
 	else
 		log_info("the twin at %s lends us its address", d->peer);
-	if (d->control != NULL)
-		tell_twin(d, NULL);
-}
-
-static void
-tell_hello(const struct stund *d, struct control_conn *c)
-{
-	struct record r;
-
-	record_begin(&r, "hello");
-	record_put_u64(&r, "version", 1);
-	control_put(c, &r);
-	for (int i = 0; i < SOCKETS; i++) {
-		if (d->sockets[0].udp[i] == NULL)
-			continue;
-		put_listen(&r, d->sockets[0].udp[i]);
-		control_put(c, &r);
-	}
-	tell_twin(d, c);
-	control_end(c, NULL);
-}
-
-static void
-put_stat(struct record *r, const char *name, uint64_t value)
-{
-	record_begin(r, "stats");
-	record_put(r, "name", name);
-	record_put_u64(r, "value", value);
-}
-
-static void
-tell_stats(const struct stund *d, struct control_conn *c)
-{
-	struct record r;
-
-	for (unsigned int i = 0; i < TALLY_N; i++) {
-		put_stat(
-		    &r, tally_label(i), tally_sum(d->tallies, d->processes, i));
-		control_put(c, &r);
-	}
-	put_stat(&r, "processes", d->processes);
-	control_put(c, &r);
-	control_end(c, NULL);
-}
-
-static void
-control_cb(
-    void *arg, struct control_conn *c, const char *command, const char *args)
-{
-	struct stund *d = arg;
-
-	if (*args != '\0')
-		control_end(c, "no-arguments-taken");
-	else if (strcmp(command, "hello") == 0)
-		tell_hello(d, c);
-	else if (strcmp(command, "stats") == 0)
-		tell_stats(d, c);
-	else if (strcmp(command, "watch") == 0)
-		control_watch(c);
-	else
-		control_end(c, "unknown-command");
-}
-
-/* Watchers get the counters that have changed. */
-static void
-tell_cb(evutil_socket_t fd, short events, void *arg)
-{
-	struct stund *d = arg;
-	struct record r;
-
-	(void)fd;
-	(void)events;
-	for (unsigned int i = 0; i < TALLY_N; i++) {
-		uint64_t value = tally_sum(d->tallies, d->processes, i);
-
-		if (value == d->told[i])
-			continue;
-		d->told[i] = value;
-		put_stat(&r, tally_label(i), value);
-		control_publish(d->control, &r);
-	}
-	loop_at(d->tell, now_ms() + TELL_MS);
+	board_tell_twin(&d->board);
 }
 
 /* A server that is one process short would leave a part of the world without
@@ -476,19 +355,22 @@ sigchld_cb(evutil_socket_t sig, short events, void *arg)
 }
 
 static void
-start_control(struct stund *d)
+open_board(struct stund *d)
 {
 	int rc;
 
+	d->board = (struct board){.sockets = &d->sockets[0],
+	    .config = &d->config,
+	    .tallies = d->tallies,
+	    .processes = d->processes,
+	    .link = &d->link};
 	if (d->socket == NULL)
 		return;
-	rc = control_open(&d->control, &d->loop, d->socket, control_cb, d);
+	rc = board_open(&d->board, &d->loop, d->socket);
 	if (rc != 0) {
 		errno = -rc;
 		fatal(EXIT_USAGE, "%s", d->socket);
 	}
-	d->tell = loop_event(&d->loop, -1, 0, tell_cb, d);
-	loop_at(d->tell, now_ms() + TELL_MS);
 }
 
 static void
@@ -516,7 +398,7 @@ start(struct stund *d)
 
 	loop_init(&d->loop, false);
 	if (d->me == 0)
-		start_control(d);
+		open_board(d);
 	drop(d);
 	if (d->me != 0 &&
 	    (prctl(PR_SET_PDEATHSIG, SIGTERM) == -1 || getppid() != d->parent))
@@ -552,7 +434,7 @@ announce(struct stund *d)
 		    "listening on %s", addr_format(listener_addr(l), text));
 		if (!d->announce)
 			continue;
-		put_listen(&r, l);
+		board_listen(&r, l);
 		record_write(&r, STDOUT_FILENO, d->json);
 	}
 	ready_tell(d->ready_fd);
@@ -564,9 +446,7 @@ stop(struct stund *d)
 	for (unsigned int i = 1; d->me == 0 && i < d->processes; i++)
 		if (d->child[i] != 0 && kill(d->child[i], SIGTERM) == 0)
 			waitpid(d->child[i], NULL, 0);
-	control_free(d->control);
-	if (d->tell != NULL)
-		event_free(d->tell);
+	board_close(&d->board);
 	if (d->sigchld != NULL)
 		event_free(d->sigchld);
 	worker_stop(&d->worker);
