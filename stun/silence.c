@@ -21,7 +21,8 @@
 #define WAIT_S 1800
 #define TRIES 4 /* of a question at the start */
 #define MOVES 16
-#define KEEP_MS 5000 /* Z's own mapping is kept */
+#define KEEP_MS 5000  /* Z's own mapping is kept, */
+#define MIXED_MS 1000 /* and more carefully when another would be elsewhere */
 #define PROGRESS_MS 1000
 /* Two seconds to be sure that a mapping which was alive has gone. */
 #define RESET_MS 2000
@@ -319,7 +320,7 @@ keep_cb(evutil_socket_t fd, short events, void *arg)
 	(void)fd;
 	(void)events;
 	asker_ask(s->q.asker, &a);
-	loop_at(s->keep, now_ms() + KEEP_MS);
+	loop_at(s->keep, now_ms() + (s->trials.mixed ? MIXED_MS : KEEP_MS));
 }
 
 /* ---- the start: a server that can do it */

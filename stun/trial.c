@@ -225,6 +225,7 @@ fits(struct lane *l)
 	if (addr_equal_ip(&l->mapped, &ts->seen) || l->swaps >= POOL_TRIES)
 		return true;
 	l->swaps++;
+	ts->mixed = true;
 	l->exchanges = 0;
 	if (!ts->lent) {
 		asker_close(ts->asker, l->port);

@@ -40,6 +40,7 @@ struct trials {
 	int z;			 /* index of the port Z */
 	struct addr seen;	 /* Z, as the server saw it last */
 	bool long_form;		 /* of RESPONSE-PORT: 4 bytes */
+	bool mixed;		 /* the NAT has several addresses for us */
 	bool lent;		 /* X is port 0, for one trial at a time */
 	unsigned int ports;	 /* of a trial: repeats */
 	unsigned int sends;	 /* of each of them, through its mapping */
@@ -54,7 +55,7 @@ struct trials {
 struct trial_plan {
 	bool active;
 	unsigned int seconds;
-	uint64_t after_ms; /* begin no sooner (monotonic) */
+	uint64_t after_ms;	   /* begin no sooner (monotonic) */
 	uint64_t *sent, *answered; /* counts what goes through the mapping */
 	trial_fn *fn;
 	void *arg;
