@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2154,SC2034
 # nat-lab grade [-qv] [-w seconds] -- prog args: grading.sh in new namespaces
 synopsis='nat-lab grade [-qv] [-w seconds] -- prog [arg...]'
 options='  -w s  take so long at most for what needs long (150): REQ-5 is decided

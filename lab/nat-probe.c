@@ -28,7 +28,7 @@
 #define PORT 7000
 #define CLOSED_PORT 9 /* discard: nobody is there */
 #define PORTS_MAX 128
-#define EVERY_MS 4000u /* what goes out, of refresh */
+#define EVERY_MS 4000u /* what goes out, of refresh; steps of silent */
 #define LATE_MS 3700u  /* what comes in, after the last that went out */
 #define TRY_MS 700u
 #define TRIES 4
@@ -37,6 +37,7 @@
 
 enum question {
 	REFRESH,
+	SILENT,
 	FRAGMENTS,
 	UNREACHABLE,
 	TTL,
@@ -46,11 +47,11 @@ enum question {
 };
 
 static const char *const questions[QUESTIONS] = {
-    "refresh", "fragments", "unreachable", "ttl", "df", "big"};
+    "refresh", "silent", "fragments", "unreachable", "ttl", "df", "big"};
 
 struct probe;
 
-/* A socket, and for refresh the moment at which it is called back. */
+/* A socket, and for refresh and silent the moment when it is called back. */
 struct flow {
 	struct probe *probe;
 	struct event *readable;
@@ -80,8 +81,8 @@ static const char usage[] =
     "       nat-probe -b addr [-hqv] [-N fd] [-p port]";
 
 static const char help[] =
-    "  question  refresh, fragments, unreachable, ttl, df or big\n"
-    "  -w s      for refresh: take so long (30)\n"
+    "  question  refresh, silent, fragments, unreachable, ttl, df or big\n"
+    "  -w s      for refresh and silent: take so long (30)\n"
     "  -b addr   be the server, on this IPv4 address\n"
     "  -p port   its port (7000)\n"
     "  -N fd     write a newline to fd when ready\n"
@@ -143,6 +144,12 @@ ask(struct probe *p)
 	}
 }
 
+static bool
+has_moments(const struct probe *p)
+{
+	return p->question == REFRESH || p->question == SILENT;
+}
+
 /* All that have their moment behind them have been called, or not: the first
  * that was not tells how long a mapping lived. */
 static void
@@ -168,6 +175,8 @@ refresh_step(struct probe *p)
 	for (unsigned i = 0; i < p->n_flows; i++) {
 		struct flow *f = &p->flows[i];
 
+		if (p->question == SILENT && p->sent >= p->n_flows)
+			break;
 		snprintf(text, sizeof(text), ASKED_CALL " %llu",
 		    (unsigned long long)f->call_ms);
 		send_text(f, p->sent < p->n_flows ? text : ASKED_NOTHING, 64);
@@ -182,7 +191,7 @@ timer_cb(evutil_socket_t fd, short events, void *arg)
 
 	(void)fd;
 	(void)events;
-	if (p->question == REFRESH) {
+	if (has_moments(p)) {
 		refresh_step(p);
 		return;
 	}
@@ -247,7 +256,7 @@ reply_in(struct flow *f, const char *data, size_t len)
 	char wanted[32];
 
 	snprintf(wanted, sizeof(wanted), ASKED_COUNTED " %d", MTU - HEADERS);
-	if (p->question == REFRESH) {
+	if (has_moments(p)) {
 		if (strncmp(data, ASKED_CALL, strlen(ASKED_CALL)) == 0)
 			f->called = true;
 	} else if (p->question == FRAGMENTS) {
@@ -311,8 +320,8 @@ client_options(struct probe *p, char **operands)
 	while (q < QUESTIONS && strcmp(operands[0], questions[q]) != 0)
 		q++;
 	if (q == QUESTIONS)
-		option_fail("%s: ask refresh, fragments, unreachable, ttl, df "
-			    "or big",
+		option_fail("%s: ask refresh, silent, fragments, unreachable, "
+			    "ttl, df or big",
 		    operands[0]);
 	p->question = (enum question)q;
 	if (addr_parse(&p->server, operands[1]) != 0 &&
@@ -330,7 +339,7 @@ client(struct probe *p)
 	unsigned n = 1;
 	int code;
 
-	if (p->question == REFRESH && p->wait_s * 1000 > EVERY_MS)
+	if (has_moments(p) && p->wait_s * 1000 > EVERY_MS)
 		n = (p->wait_s * 1000 - LATE_MS) / EVERY_MS + 1;
 	loop_init(&p->loop, false);
 	while (p->n_flows < n && p->n_flows < PORTS_MAX)
