@@ -74,13 +74,16 @@ serve() {
 	read -r _ </run/ready
 }
 
-# twin HOST NUMBER OTHER NUMBER OPTION...
+# twin HOST NUMBER OTHER NUMBER OPTION...: over IPv6 when NUMBER is "v6:N"
 twin() {
-	local host=$1 number=$2 other=$3 number2=$4
+	local host=$1 number=$2 other=$3 to=198.51.100.$4
+	case $4 in
+	v6:*) to="[2001:db8::${4#v6:}]" ;;
+	esac
 	shift 4
 	serve "$host" -b "198.51.100.$number" -b "2001:db8::$number" \
 		-k "/run/$host.key" \
-		-O "$(cat "/run/$other.pub")@198.51.100.$number2:3478" "$@"
+		-O "$(cat "/run/$other.pub")@$to:3478" "$@"
 }
 
 # control HOST COMMAND
@@ -211,7 +214,7 @@ down() {
 	[[ $(control a hello) == *"twin state=down family=4
 twin state=down family=6"* ]]
 	grep -q 'warning: the twin at .* does not answer' /run/a.err
-	twin b 2 a 1
+	twin b 2 a v6:1
 	until_true is_twin
 	until_true is_up b 1
 	[[ $(control b hello) == *"twin state=up family=4 endpoint=198.51.100.1:3478
