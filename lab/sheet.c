@@ -68,7 +68,8 @@ void
 sheet_text(const struct sheet *s, double x, double y, double size, double room,
     const char *style, const char *text)
 {
-	double w = sheet_text_width(text, size);
+	double bold = strstr(style, "bold") != NULL ? 1.1 : 1;
+	double w = sheet_text_width(text, size) * bold;
 	double half = (w < room ? w : room) / 2;
 
 	if (x - half < MARGIN + TIME_ROOM)

@@ -206,7 +206,7 @@ put_what(const struct sheet *s, const struct row *r, const struct drawing *d,
 {
 	const struct trail *t = r->trail;
 	char text[400], style[64], times[64] = "";
-	double room = s->width - 2 * MARGIN - TIME_ROOM;
+	double room = (s->width - 2 * MARGIN - TIME_ROOM) / 1.1; /* bold */
 
 	if (r->times > 1)
 		snprintf(times, sizeof(times), " (x%u until %llu ms)", r->times,
@@ -217,7 +217,8 @@ put_what(const struct sheet *s, const struct row *r, const struct drawing *d,
 	cut_detail(text, sizeof(text), room);
 	snprintf(style, sizeof(style), "fill=\"%s\" font-weight=\"bold\"",
 	    sheet_colour[t->what.kind]);
-	sheet_text(s, (d->begin + d->end) / 2, y, FONT, room, style, text);
+	sheet_text(
+	    s, (d->begin + d->end) / 2, y, FONT, room * 1.1, style, text);
 }
 
 static void
@@ -235,7 +236,7 @@ put_packet(const struct sheet *s, const struct row *r, double y)
 	if (t->end == TRAIL_ARRIVED)
 		return;
 	sheet_text(s, last >= 0 ? s->lane[last] : d.end,
-	    y + packet_height(&d, t) - 9, SMALL, s->width,
+	    y + packet_height(&d, t) - 8, SMALL, s->width,
 	    "fill=\"" RED "\" font-weight=\"bold\"",
 	    plain_end(s->l, t, text, sizeof(text)));
 }
