@@ -328,16 +328,24 @@ same_address(const struct pair_side *a, const struct pair_side *b)
 	return false;
 }
 
+/* It is one NAT, measured twice. */
+static const struct pair_axis *
+surer(const struct pair_axis *a, const struct pair_axis *b)
+{
+	if (a->word != b->word && (a->word == PAIR_YES || b->word == PAIR_YES))
+		return a->word == PAIR_YES ? a : b;
+	if (a->word != b->word)
+		return a->word == PAIR_NO ? a : b;
+	return a->confidence >= b->confidence ? a : b;
+}
+
 /* Both are behind one NAT: what they are told of each other leads back to it.
  * Whether they can reach each other inside, no server knows. */
 static void
 judge_inside(struct pair_judgement *j, const struct rule *r,
     const struct pair_side *a, const struct pair_side *b)
 {
-	const struct pair_axis *h = a->hairpin.word == PAIR_YES ? &a->hairpin
-				    : b->hairpin.word != PAIR_UNKNOWN
-					? &b->hairpin
-					: &a->hairpin;
+	const struct pair_axis *h = surer(&a->hairpin, &b->hairpin);
 
 	if (r->direct == PAIR_DIRECT_YES && h->word == PAIR_YES) {
 		j->direct = PAIR_DIRECT_YES;

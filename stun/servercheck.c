@@ -189,6 +189,10 @@ take_changed(struct servercheck *c, const struct answer *a)
 		c->found[c->step] = SERVERCHECK_YES;
 		return;
 	}
+	/* both at once fail with each alone: that tells nothing new */
+	if (c->step == SERVERCHECK_CHANGE_BOTH &&
+	    (c->faults & (SERVERCHECK_BAD_PORT | SERVERCHECK_BAD_IP)) != 0)
+		return;
 	if (c->step != SERVERCHECK_CHANGE_IP)
 		c->faults |= SERVERCHECK_BAD_PORT;
 	if (c->step != SERVERCHECK_CHANGE_PORT)
