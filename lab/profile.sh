@@ -10,33 +10,7 @@
 #
 # Outside is the interface wan, inside is every other one.
 #
-# key		value (the first is the default)
-# profile	a name of profile_names; what follows in the line wins over it
-# mapping	endpoint-independent | address-dependent |
-#		address-and-port-dependent | none (a router: no translation)
-# filtering	address-and-port-dependent | address-dependent |
-#		endpoint-independent | none
-# allocation	preserving (default of endpoint-independent mapping) |
-#		random (default of the others) | sequential | parity |
-#		overloading (what masquerade does: two internal endpoints share
-#		one external port; needs endpoint-independent mapping)
-# step		1: between two ports of a sequential allocation
-# pool		ADDRESS,...: the public addresses; default: those of wan
-# pooling	paired | arbitrary
-# hairpin	external | internal | no
-# input		drop | open: packets that nobody asked for end at the NAT's own
-#		INPUT; left open, Linux keeps an entry for them, which takes the
-#		mapping away from the flow that comes later
-# refresh	both | outbound: which packets keep a mapping alive
-# udp_timeout_s	300: silent, so no answer within the first two seconds or none
-#		after them
-# stream_timeout_s 300: active, two-way traffic for more than two seconds
-# one_to_one	INTERNAL=EXTERNAL,...: whole addresses, ports as they are
-# udp		open | blocked: UDP from inside
-# tcp		open | PORT: from inside, only to that port
-# fragments	yes | no | in | out: which way pass UDP fragments
-# alg		no | rewrites: STUN's MAPPED-ADDRESS in packets to the inside
-#
+# Keys and names stand in nat-lab(1); of two equal keys the last one holds.
 # IPv6 is not translated: filtering, udp, tcp, input and the time-outs hold for
 # it as for a stateful firewall.
 #
@@ -131,18 +105,25 @@ pf_bad() {
 	return 1
 }
 
-# pf_word KEY VALUE WORD...: is it one of them?
-pf_word() {
-	pf_k=$1 pf_v=$2
-	shift 2
-	for pf_w in "$@"; do
-		[ "$pf_w" != "$pf_v" ] || return 0
-	done
-	pf_bad "$pf_k=$pf_v: must be one of: $*"
+# The words that a key takes, if it is one that takes words.
+pf_words() {
+	case $1 in
+	mapping | filtering)
+		echo endpoint-independent address-dependent \
+		    address-and-port-dependent none ;;
+	allocation) echo preserving random sequential parity overloading ;;
+	pooling) echo paired arbitrary ;;
+	hairpin) echo external internal no ;;
+	input) echo drop open ;;
+	refresh) echo both outbound ;;
+	udp) echo open blocked ;;
+	fragments) echo yes no in out ;;
+	alg) echo no rewrites ;;
+	*) return 1 ;;
+	esac
 }
 
-# pf_number KEY VALUE LEAST MOST
-pf_number() {
+pf_number() { # KEY VALUE LEAST MOST
 	case $2 in
 	'' | *[!0-9]* | ??????*) pf_bad "$1=$2: must be a number" ;;
 	*)
@@ -152,77 +133,57 @@ pf_number() {
 	esac
 }
 
-# Addresses go into a rule set: nothing but what an address is made of.
-pf_addresses() {
-	case $2 in
-	'' | *[!0-9.,=]*) pf_bad "$1=$2: must be IPv4 addresses" ;;
+# Nothing gets into a rule set that isn't a word, a number or an address.
+pf_check() { # KEY VALUE
+	case $1 in
+	step) pf_number "$1" "$2" 1 10 ;;
+	udp_timeout_s | stream_timeout_s) pf_number "$1" "$2" 1 86400 ;;
+	tcp) [ "$2" = open ] || pf_number "$1" "$2" 1 65535 ;;
+	pool | one_to_one)
+		case $2 in
+		'' | *[!0-9.,=]*) pf_bad "$1=$2: must be IPv4 addresses" ;;
+		esac ;;
+	*)
+		pf_list=$(pf_words "$1") || pf_bad "$1=$2: no such key" ||
+			return
+		case " $pf_list :$2" in
+		*" ${2%% *} "*:"${2%% *}") ;;
+		*) pf_bad "$1=$2: must be one of: $pf_list" ;;
+		esac ;;
 	esac
 }
 
 pf_set() {
 	for pf_arg in "$@"; do
-		pf_value=${pf_arg#*=}
+		pf_k=${pf_arg%%=*} pf_v=${pf_arg#*=}
 		case $pf_arg in
 		profile=*)
-			pf_keys=$(profile_expand "$pf_value") ||
+			pf_list=$(profile_expand "$pf_v") ||
 				pf_bad "$pf_arg: no such profile (known:" \
 				    "$(profile_names | tr '\n' ' '))" || return
 			# shellcheck disable=SC2086
-			pf_set $pf_keys ;;
-		mapping=* | filtering=*)
-			pf_word "${pf_arg%%=*}" "$pf_value" \
-			    endpoint-independent address-dependent \
-			    address-and-port-dependent none || return
-			case $pf_arg in
-			m*) pf_mapping=$pf_value ;;
-			*) pf_filtering=$pf_value ;;
-			esac ;;
-		allocation=*)
-			pf_word allocation "$pf_value" preserving random \
-			    sequential parity overloading || return
-			pf_allocation=$pf_value ;;
-		step=*)
-			pf_number step "$pf_value" 1 10 || return
-			pf_step=$pf_value ;;
-		pool=*)
-			pf_addresses pool "$pf_value" || return
-			pf_pool=$pf_value ;;
-		pooling=*)
-			pf_word pooling "$pf_value" paired arbitrary || return
-			pf_pooling=$pf_value ;;
-		hairpin=*)
-			pf_word hairpin "$pf_value" external internal no ||
-				return
-			pf_hairpin=$pf_value ;;
-		input=*)
-			pf_word input "$pf_value" drop open || return
-			pf_input=$pf_value ;;
-		refresh=*)
-			pf_word refresh "$pf_value" both outbound || return
-			pf_refresh=$pf_value ;;
-		udp_timeout_s=*)
-			pf_number udp_timeout_s "$pf_value" 1 86400 || return
-			pf_silent=$pf_value ;;
-		stream_timeout_s=*)
-			pf_number stream_timeout_s "$pf_value" 1 86400 || return
-			pf_active=$pf_value ;;
-		one_to_one=*)
-			pf_addresses one_to_one "$pf_value" || return
-			pf_one=$pf_value ;;
-		udp=*)
-			pf_word udp "$pf_value" open blocked || return
-			pf_udp=$pf_value ;;
-		tcp=*)
-			[ "$pf_value" = open ] ||
-				pf_number tcp "$pf_value" 1 65535 || return
-			pf_tcp=$pf_value ;;
-		fragments=*)
-			pf_word fragments "$pf_value" yes no in out || return
-			pf_fragments=$pf_value ;;
-		alg=*)
-			pf_word alg "$pf_value" no rewrites || return
-			pf_alg=$pf_value ;;
-		*) pf_bad "$pf_arg: no such key" || return ;;
+			pf_set $pf_list || return
+			continue ;;
+		*=*) pf_check "$pf_k" "$pf_v" || return ;;
+		*) pf_bad "$pf_arg: give key=value" || return ;;
+		esac
+		case $pf_k in
+		mapping) pf_mapping=$pf_v ;;
+		filtering) pf_filtering=$pf_v ;;
+		allocation) pf_allocation=$pf_v ;;
+		step) pf_step=$pf_v ;;
+		pool) pf_pool=$pf_v ;;
+		pooling) pf_pooling=$pf_v ;;
+		hairpin) pf_hairpin=$pf_v ;;
+		input) pf_input=$pf_v ;;
+		refresh) pf_refresh=$pf_v ;;
+		udp_timeout_s) pf_silent=$pf_v ;;
+		stream_timeout_s) pf_active=$pf_v ;;
+		one_to_one) pf_one=$pf_v ;;
+		udp) pf_udp=$pf_v ;;
+		tcp) pf_tcp=$pf_v ;;
+		fragments) pf_fragments=$pf_v ;;
+		alg) pf_alg=$pf_v ;;
 		esac
 	done
 }
