@@ -106,5 +106,6 @@ printed() {
 	printed nat-lab.1.home ' 0% packet loss'
 	printed nat-lab.1.own '^mapped endpoint=198\.51\.100\.2:5000 '
 	printed nat-lab.1.own '^mapped endpoint=198\.51\.100\.2:40000 '
+	printed nat-lab.1.matrix '^cell left=cgnat right=linux expected=direct measured=direct '
 	printed nat-lab.1.upnp ':4000 UDP is redirected to internal'
 }

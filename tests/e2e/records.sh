@@ -110,7 +110,7 @@ await "$d/b.remotes" ^gone
 await "$d/watch" what=gone
 kill $rendezvousd
 wait $rendezvousd
-for verb in 'up home' 'nat na profile=linux' down; do
+for verb in 'up home' 'nat na profile=linux' down 'matrix ei-ei'; do
 	# shellcheck disable=SC2086
 	NATKIT_BUILD=$b XDG_RUNTIME_DIR=$d ../../bin/nat-lab $verb \
 		>>"$d/records"
