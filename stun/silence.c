@@ -30,7 +30,7 @@
 static const char usage[] =
     "nat-stun lifetime [-46hjqv] [-s path | -p port] [-w seconds] server";
 static const char help[] =
-    "  -4 -6     use this family only\n"
+    "  -4 -6     use this family only (IPv4, else IPv6)\n"
     "  -s path   measure the port that nat-port lends on this socket\n"
     "  -p port   begin with this UDP port (any)\n"
     "  -w s      take so long at most (1800)\n"
@@ -63,6 +63,8 @@ struct silence {
 	struct event *progress; /* NULL: no terminal */
 	bool shown;
 	enum phase phase;
+	/* IPv4 first: that is where NATs are */
+	struct addr server[RESOLVE_MAX];
 	size_t next; /* address to try */
 	int tries;
 	int moves;	       /* of Z, to get port 0's address */
@@ -428,7 +430,7 @@ static void
 ask(struct silence *s)
 {
 	struct asker_ask a = {.port = s->phase == FIRST ? 0 : s->trials.z,
-	    .to = s->q.server[s->next],
+	    .to = s->server[s->next],
 	    .fn = start_cb,
 	    .arg = s};
 
@@ -448,6 +450,14 @@ begin_cb(void *arg)
 {
 	struct silence *s = arg;
 
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->q.servers; i++)
+		if (s->q.server[i].family == ADDR_V4)
+			s->server[n++] = s->q.server[i];
+	for (size_t i = 0; i < s->q.servers; i++)
+		if (s->q.server[i].family != ADDR_V4)
+			s->server[n++] = s->q.server[i];
 	s->trials.z = asker_open(s->q.asker);
 	s->phase = FIND;
 	ask(s);
