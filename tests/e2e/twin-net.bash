@@ -3,7 +3,7 @@
 # Two hosts that lend each other their address (nat-stund -O), and beside them,
 # in a world of its own, one host that has both addresses; in each world a
 # client beside the servers and one behind a masquerading NAT. Run by twin.bats
-# in namespaces of its own. usage: twin-net.bash BUILD same|down|enemy
+# in namespaces of its own, and tests/soak/twin.bats. usage: twin-net.bash BUILD SCENE
 #
 #   two:  a .1 --+-- bridge, client .9     one:  o .1 and .2 --+-- bridge, .9
 #         b .2 --+                                             |
@@ -164,11 +164,7 @@ questions() {
 same() {
 	local running client world
 	two -n 2
-	world one
-	wire o one-net 198.51.100.1/24 198.51.100.2/24 2001:db8::1/64 \
-		2001:db8::2/64
-	serve o -b 198.51.100.1 -b 198.51.100.2 -b 2001:db8::1 \
-		-b 2001:db8::2 -n 2
+	one -n 2
 	running=()
 	for client in net in; do
 		for world in one two; do
@@ -190,6 +186,55 @@ same() {
 	grep -q '^198.51.100.1:3478 -C -c 6: class=2 from=198.51.100.2:3479 ' /run/two-net
 	grep -q '^198.51.100.1:3478 -c 6: no answer' /run/two-in
 	grep -q '^198.51.100.1:3478 : class=2 .*xor=198.51.100.8 ' /run/two-in
+}
+
+one() {
+	world one
+	wire o one-net 198.51.100.1/24 198.51.100.2/24 2001:db8::1/64 \
+		2001:db8::2/64
+	serve o -b 198.51.100.1 -b 198.51.100.2 -b 2001:db8::1 \
+		-b 2001:db8::2 "$@"
+}
+
+# What nat-stun measures by two hosts is what it measures by one, behind
+# a NAT that lets nothing else in, one that lets all in, and one with another
+# mapping for each destination.
+behaviour() {
+	local rules world running
+	local cone='iifname eth0 udp dport 1024-65535 dnat to 192.168.1.2'
+	two
+	one
+	for rules in 'masquerade;' "masquerade; $cone" \
+		'masquerade fully-random;'; do
+		running=()
+		for world in one two; do
+			at $world-nat conntrack -F 2>/dev/null
+			at $world-nat nft flush ruleset
+			at $world-nat nft -f - <<-END
+				table ip nat {
+					chain post {
+						type nat hook postrouting priority srcnat
+						oifname eth0 ${rules%%;*}
+					}
+					chain pre {
+						type nat hook prerouting priority dstnat
+						${rules#*;}
+					}
+				}
+			END
+			at $world-in "$build/nat-stun" behaviour \
+				198.51.100.1:3478 >/run/behaviour-$world &
+			running+=($!)
+		done
+		wait "${running[0]}"
+		wait "${running[1]}"
+		for world in one two; do
+			cut -d ' ' -f 1-3 "/run/behaviour-$world" |
+				sort >"/run/axes-$world"
+		done
+		cat /run/axes-one
+		diff /run/axes-one /run/axes-two
+	done
 }
 
 is_alone() {
