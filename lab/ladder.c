@@ -66,6 +66,16 @@ take(const struct record_view *r, const char *key, char *out, size_t size)
 			*out = '?';
 }
 
+/* Whoever has mappings is more than a router. */
+static void
+learn_kind(struct place *p, const struct row *e)
+{
+	if (!addr_equal(&e->internal, &e->external))
+		p->kind = PLACE_NAT;
+	else if (p->kind == PLACE_ROUTER)
+		p->kind = PLACE_FIREWALL;
+}
+
 static int
 feed_event(struct ladder *l, const struct record_view *r, enum row_kind kind)
 {
@@ -93,6 +103,8 @@ feed_event(struct ladder *l, const struct record_view *r, enum row_kind kind)
 		   record_get_addr(r, "external", &e.external) != 0 ||
 		   record_get_addr(r, "remote", &e.remote) != 0) {
 		return -EBADMSG;
+	} else {
+		learn_kind(&l->places.place[e.box], &e);
 	}
 	return add_event(l, &e);
 }

@@ -11,6 +11,7 @@ static const char *const kinds[] = {
     [PLACE_NAT] = "nat",
     [PLACE_PUBLIC] = "public",
     [PLACE_ROUTER] = "router",
+    [PLACE_FIREWALL] = "firewall",
 };
 
 const char *
@@ -55,7 +56,7 @@ feed_box(struct places *p, const struct record_view *r)
 		snprintf(p->place[i].name, PLACE_NAME, "%s", name);
 	}
 	kind = record_get(r, "kind");
-	for (int k = PLACE_HOST; kind != NULL && k <= PLACE_ROUTER; k++)
+	for (int k = PLACE_HOST; kind != NULL && k <= PLACE_FIREWALL; k++)
 		if (strcmp(kinds[k], kind) == 0)
 			p->place[i].kind = (enum place_kind)k;
 	return 0;

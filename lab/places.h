@@ -21,6 +21,7 @@ enum place_kind {
 	PLACE_NAT,
 	PLACE_PUBLIC,
 	PLACE_ROUTER,
+	PLACE_FIREWALL, /* keeps state, and translates nothing */
 };
 
 struct place {

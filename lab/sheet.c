@@ -140,12 +140,14 @@ put_name(const struct sheet *s, size_t lane, double y)
 	    [PLACE_NAT] = "#fbeed5",
 	    [PLACE_PUBLIC] = "#e6f2e6",
 	    [PLACE_ROUTER] = "#f1f1f1",
+	    [PLACE_FIREWALL] = "#fbeed5",
 	};
 	static const char *const kinds[] = {
 	    [PLACE_HOST] = "host",
 	    [PLACE_NAT] = "NAT",
 	    [PLACE_PUBLIC] = "public host",
 	    [PLACE_ROUTER] = "router",
+	    [PLACE_FIREWALL] = "firewall",
 	};
 	const struct place *p = &s->l->places.place[s->l->box[lane]];
 	double x = s->lane[lane], half = sheet_gap(s) / 2 - 4;
