@@ -47,6 +47,8 @@ both() {
 	[[ $(ask 1) == *"from=10.0.1.2:3478 xor=10.9.9.9:"* ]]
 	[[ $(ask 2) == *"from=10.0.2.2:3478 xor=10.9.9.9:"* ]]
 	ask 2 -t >/run/tcp
+	# in fragments, both ways
+	[[ $(ask 2 -p 1500) == *" padding=1500 sent=1524 "* ]]
 }
 
 for options in '' '-b 10.0.1.2 -b 10.0.2.2'; do
