@@ -113,20 +113,25 @@ measure(struct asker *a, const struct ask *k)
 				      : (a->stats.rtt_us * 7 + rtt_us) / 8;
 }
 
-/* A request of our own that has come to a port of ours: a hairpin. */
+/* A request of our own that has come to a port of ours: a hairpin. Or what
+ * was a response once: it proves that there are some. */
 static void
-take_request(struct asker *a, struct lane *l, const struct port_msg *m)
+take_other(struct asker *a, struct lane *l, const struct port_msg *m)
 {
 	struct asker_result r = {
 	    .outcome = ASKER_SELF, .port = l->index, .from = m->remote};
+	struct ask *k = find_tid(a, m->payload + 8); /* port.h: it is STUN */
 	struct stun_msg msg;
-	struct ask *k = NULL;
 
-	if (stun_parse(&msg, m->payload, m->len) != 0 ||
-	    msg.method != STUN_BINDING || msg.class != STUN_REQUEST)
+	if (k == NULL)
 		return;
+	if (stun_parse(&msg, m->payload, m->len) != 0) {
+		a->stats.broken += is_plausible(a, k, &m->remote);
+		return;
+	}
 	/* a server that sends it back does not end it */
-	if ((k = find_tid(a, msg.tid)) != NULL && k->what.hairpin)
+	if (msg.method == STUN_BINDING && msg.class == STUN_REQUEST &&
+	    k->what.hairpin)
 		finish(a, k, &r);
 }
 
@@ -145,7 +150,7 @@ take(struct asker *a, struct lane *l, const struct port_msg *m)
 	local.port = port_number(l->port);
 	if (answer_parse(
 		&answer, tid, m->payload, m->len, &m->remote, &local) != 0) {
-		take_request(a, l, m);
+		take_other(a, l, m);
 		return;
 	}
 	if ((k = find_tid(a, tid)) == NULL || !is_plausible(a, k, &m->remote))

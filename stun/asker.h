@@ -58,6 +58,7 @@ struct asker_ask {
 struct asker_stats {
 	uint64_t sent;	   /* questions that left */
 	uint64_t answered; /* by a response */
+	uint64_t broken;   /* responses that something on the way has spoilt */
 	uint32_t rtt_us;   /* smoothed; 0 before the first answer */
 };
 

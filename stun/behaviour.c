@@ -66,6 +66,12 @@ tcp_cb(void *arg, bool answered)
 static void
 ask_tcp(struct behaviour *b)
 {
+	if (asker_stats(b->q.asker).broken > 0) {
+		log_warnx("%s: answers come in, but spoilt on the way",
+		    b->o.server[0]);
+		inquiry_end(&b->q, EXIT_TEMP);
+		return;
+	}
 	if (b->survey.candidates == 0 ||
 	    tcpask_start(&b->tcp, &b->q.loop, &b->survey.candidate[0], TCP_MS,
 		tcp_cb, b) != 0)

@@ -55,7 +55,7 @@ question_build(const struct question *q, const uint8_t tid[STUN_TID_LEN],
 		stun_put(&b, q->unknown, "", 0);
 	if (q->filler > 0)
 		stun_put_space(&b, NATKIT_PADDING, q->filler);
-	return stun_end(&b, true);
+	return stun_end(&b, !q->bare);
 }
 
 /* ---- responses */

@@ -26,6 +26,9 @@ struct question {
 	/* Bytes of an attribute that a server ignores, which makes a long
 	 * request with a short answer; 0 none. */
 	size_t filler;
+	/* No FINGERPRINT: a server then sends none, which an ALG on the way
+	 * that rewrites addresses would break. */
+	bool bare;
 	/* Type of an empty attribute that nobody knows; 0 none. */
 	uint16_t unknown;
 };

@@ -192,6 +192,7 @@ put(struct survey_item *i)
 	    .arg = i,
 	};
 
+	ask.q.bare = true;
 	if (ask.q.padding == 0 && ask.q.filler < s->filler)
 		ask.q.filler = s->filler;
 	i->tries++;

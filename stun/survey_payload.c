@@ -14,9 +14,8 @@
 
 #define RUNS 2
 #define ROUNDS_MAX 14
-#define SMALL 400     /* bytes that fit into one packet anywhere */
-#define ATTR 4	      /* header of an attribute */
-#define FINGERPRINT 8 /* with its header */
+#define SMALL 400 /* bytes that fit into one packet anywhere */
+#define ATTR 4	  /* header of an attribute */
 #define CONTROL_TAG RUNS
 
 /* Which of the two is measured stands in stage. */
@@ -185,7 +184,7 @@ open_ports(struct survey *s)
 void
 survey_fragments_out(struct survey *s)
 {
-	size_t rest = STUN_HEADER_LEN + ATTR + FINGERPRINT;
+	size_t rest = STUN_HEADER_LEN + ATTR;
 
 	s->stage = OUT;
 	if (payload(s) < SMALL || payload(s) + 4 > QUESTION_MAX) {

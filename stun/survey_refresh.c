@@ -102,9 +102,9 @@ look_over(struct survey *s)
 
 	for (size_t n = 0; n < s->asked; n++) {
 		struct survey_item *i = &s->item[n];
-		unsigned probe = i->tag < 2   ? i->tag
-				 : i->control ? CONTROL
-					      : first_silent(s) + i->tag - 2;
+		unsigned probe = i->tag < 2    ? i->tag
+				 : i->tag == 4 ? CONTROL
+					       : first_silent(s) + i->tag - 2;
 		bool in =
 		    survey_heard(i, &s->place[0][0], s->probe[probe].index);
 
@@ -143,6 +143,17 @@ look(struct survey *s)
 	survey_run(s, look_over);
 }
 
+/* It may have slept too long, and have another mapping now. */
+static void
+awake_over(struct survey *s)
+{
+	s->probe[CONTROL].seen = *survey_seen(&s->item[0]);
+	if (s->probe[CONTROL].seen.family == ADDR_NONE)
+		tell(s, NULL, survey_why_open(s));
+	else
+		look(s);
+}
+
 /* The control port sends something first: it must be alive. */
 static void
 awake(struct survey *s)
@@ -154,7 +165,7 @@ awake(struct survey *s)
 		i->must = i->control = true;
 	s->rounds = 0;
 	s->exact[0] = s->exact_sent[0] = 0;
-	survey_run(s, look);
+	survey_run(s, awake_over);
 }
 
 static uint64_t

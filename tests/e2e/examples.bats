@@ -51,6 +51,7 @@ printed() {
 	printed nat-stun.1.mapped '^mapped endpoint=198\.51\.100\.1:'
 	printed nat-stun.1.script '^198\.51\.100\.1:[0-9]+$'
 	printed nat-stun.1.json '^\{"record":"mapped",'
+	printed nat-stun.1.behaviour '^verdict reaches=any method=direct'
 	printed nat-stun.1.gather '^candidates generation=1 count='
 	printed nat-stun.1.lent '^candidate type=host endpoint=198\.51\.100\.1:40001'
 }

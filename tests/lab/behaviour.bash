@@ -218,12 +218,14 @@ done
 pids=
 for site in "$@"; do
 	behaviour_site "$site"
-	server=192.0.2.1
+	server=192.0.2.1 limit=$wait
 	[ "$family" = -4 ] || server=2001:db8::1
+	# as long as it takes to see a mapping end
+	case $want in *refresh=*) limit=$((wait + 30)) ;; esac
 	(
 		for ((r = 1; r <= runs; r++)); do
 			code=0
-			on "$site" "$bin/nat-stun" behaviour $family -w "$wait" \
+			on "$site" "$bin/nat-stun" behaviour $family -w "$limit" \
 			    $server >"$out/$site.$r" 2>"$out/$site.$r.err" ||
 				code=$?
 			echo "$code" >"$out/$site.$r.code"
