@@ -47,6 +47,10 @@ ip link add l2 type veth peer name l2-end
 await "$d/link" '^link from=l2'
 printf 'set loss=1\nstats\nset loss=x\n' |
 	socat -t 5 - UNIX-CONNECT:"$d/link-control" >>"$d/link"
+mkfifo "$d/probed"
+"$b/nat-probe" -b 198.51.100.1 -N 5 5>"$d/probed" &
+read -r _ <"$d/probed"
+"$b/nat-probe" big 198.51.100.1 >"$d/probe"
 for who in a b; do
 	"$b/nat-port" -1 -o 0 "$d/$who.sock" >"$d/$who.port" &
 	await "$d/$who.port" ^port
@@ -115,6 +119,14 @@ for verb in 'up home' 'nat na profile=linux' down 'matrix ei-ei'; do
 	NATKIT_BUILD=$b XDG_RUNTIME_DIR=$d ../../bin/nat-lab $verb \
 		>>"$d/records"
 done
+# shellcheck disable=SC2016
+NATKIT_BUILD=$b XDG_RUNTIME_DIR=$d ../../bin/nat-lab up home -- sh -euc '
+	nat-lab capture "$1/early" -- sh -c "
+		echo early | nat-lab exec hb socat -t0 - \
+			UDP4-DATAGRAM:198.51.100.2:4001,bind=:4001"' - "$d"
+cat "$d/early/lab" "$d/early/watch" >>"$d/records"
+"$b/nat-ladder" -j "$d/early" | sed -e 's/[{}"]//g' -e 's/ /%20/g' \
+	-e 's/^record://' -e 's/,\([a-z_]*\):/ \1=/g' >>"$d/records"
 for who in a b; do
 	for stage in port candidates remotes paths; do
 		cat "$d/$who.$stage" >>"$d/records"
