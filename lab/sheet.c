@@ -122,7 +122,7 @@ sheet_begin(FILE *f, double width, double height, bool page)
 	fprintf(f, "<svg xmlns=\"http://www.w3.org/2000/svg\" ");
 	if (page)
 		fprintf(f, "width=\"%dmm\" height=\"%dmm\" ",
-		    width > A4_SHORT ? 297 : 210, width > A4_SHORT ? 210 : 297);
+		    (int)(width * 25.4 / 96), (int)(height * 25.4 / 96));
 	fprintf(f,
 	    "viewBox=\"0 0 %.0f %.0f\" font-family=\"DejaVu Sans, Verdana, "
 	    "Helvetica, sans-serif\">\n",

@@ -415,6 +415,9 @@ svg_write(FILE *f, struct ladder *l, const char *title)
 	ladder_cut(l, rows_that_fit(&s, height - top - LEGEND_HEIGHT - MARGIN));
 	sheet_lay(&s, f, l, width);
 	bottom = top + rows_height(&s);
+	/* no more paper than it needs, for a document that it goes into */
+	if (bottom + LEGEND_HEIGHT + MARGIN < height)
+		height = bottom + LEGEND_HEIGHT + MARGIN;
 	sheet_begin(f, width, height, true);
 	fprintf(f, "<title>");
 	svg_escape(f, title);
