@@ -71,6 +71,7 @@ struct probe {
 	uint64_t begin_ms;
 	uint32_t wait_s;
 	unsigned sent;
+	bool delivered;		/* of ttl: it got through */
 	char from[ADDR_STRLEN]; /* of an ICMP error */
 	int ready_fd;
 	bool json;
@@ -122,7 +123,7 @@ static void
 ask(struct probe *p)
 {
 	struct flow *f = &p->flows[0];
-	int ttl = p->sent < TRIES / 2 ? 2 : 1;
+	int ttl = p->delivered ? 1 : 2;
 
 	switch (p->question) {
 	case FRAGMENTS:
@@ -133,8 +134,8 @@ ask(struct probe *p)
 		send_text(f, ASKED_COUNT, MTU - HEADERS);
 		break;
 	case TTL:
-		/* the second router is not the NAT, unless the NAT does not
-		 * count itself: then it is the first */
+		/* the second router is behind the NAT; if the NAT does not
+		 * count itself, it is the first */
 		setsockopt(f->fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl));
 		send_text(f, ASKED_COUNT, 64);
 		break;
@@ -256,6 +257,7 @@ reply_in(struct flow *f, const char *data, size_t len)
 	char wanted[32];
 
 	snprintf(wanted, sizeof(wanted), ASKED_COUNTED " %d", MTU - HEADERS);
+	p->delivered = true;
 	if (has_moments(p)) {
 		if (strncmp(data, ASKED_CALL, strlen(ASKED_CALL)) == 0)
 			f->called = true;

@@ -6,7 +6,8 @@ set -efu
 lab=${0%/*}/../../lab
 # shellcheck source=lab/profile.sh
 . "$lab/profile.sh"
-sysctl -qw net.ipv4.ip_forward=1
 profile_apply nat "$@"
+# Last: a packet that gets through counts as ready.
+sysctl -qw net.ipv4.ip_forward=1
 echo >&3
 exec sleep infinity

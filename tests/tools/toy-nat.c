@@ -259,27 +259,31 @@ outbound(const uint8_t *ip, const uint8_t *udp)
 }
 
 static bool
-may_enter(const struct mapping *m, uint32_t ip, uint16_t port)
+has_sent_to(const struct mapping *m, uint32_t ip, uint16_t port)
 {
-	for (unsigned i = 0; i < SENT_TO && flag['f']; i++)
+	for (unsigned i = 0; i < SENT_TO; i++)
 		if (m->sent_to[i].ip == ip && m->sent_to[i].port == port)
 			return true;
-	return !flag['f'];
+	return false;
 }
 
-/* With -o several have that external endpoint: the one that sent there. */
+/* With -o several have that external endpoint: the one that sent there comes
+ * first. */
 static struct mapping *
 inbound(uint32_t ip, uint16_t port, uint32_t from, uint16_t from_port)
 {
+	struct mapping *any = NULL;
+
 	for (int i = 0; i < MAPPINGS; i++) {
 		struct mapping *m = &table[i];
 
 		if (!is_live(m) || m->out_ip != ip || m->out_port != port)
 			continue;
-		if (may_enter(m, from, from_port))
+		if (has_sent_to(m, from, from_port))
 			return m;
+		any = m;
 	}
-	return NULL;
+	return flag['f'] ? NULL : any;
 }
 
 /* ---- packets */
