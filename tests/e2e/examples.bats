@@ -110,3 +110,9 @@ printed() {
 	printed nat-lab.1.matrix '^cell left=cgnat right=linux expected=direct measured=direct '
 	printed nat-lab.1.upnp ':4000 UDP is redirected to internal'
 }
+
+@test "nat-probe(1)" {
+	page nat-probe.1
+	printed nat-probe.1.loopback '^probe question=fragments value=yes '
+	printed nat-probe.1.loopback '^probe question=silent value=yes after_s=7 '
+}
