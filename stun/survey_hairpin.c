@@ -91,13 +91,11 @@ classify(struct survey *s, const struct survey_item *i, unsigned pair)
 
 	p += p->index != i->port;
 	s->run_heard[pair]++;
-	if (addr_equal_ip(ip, &s->probe[0].seen) ||
-	    addr_equal_ip(ip, &s->probe[1].seen) || addr_equal_ip(ip, &p->seen))
-		s->external++;
-	else if (addr_equal(&i->from, &p->local))
+	if (addr_equal(&i->from, &p->local) && !addr_equal_ip(ip, &p->seen))
 		s->internal++;
-	else if (depth_is_public(ip)) /* another address of its pool */
-		s->external++;
+	else if (addr_equal_ip(ip, &p->seen) ||
+		 addr_equal_ip(ip, &s->probe[0].seen) || depth_is_public(ip))
+		s->external++; /* perhaps another address of its pool */
 	else
 		s->elsewhere++;
 }

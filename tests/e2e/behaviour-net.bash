@@ -19,7 +19,7 @@ ip link set lo mtu 1500
 mkfifo /run/ready
 
 serve() {
-	"$build/nat-stund" -r 1000 -N 5 "$@" 5<>/run/ready 2>/run/stund.err &
+	"$build/nat-stund" -r 1000 -N 5 "$@" 5>/run/ready 2>/run/stund.err &
 	read -r _ </run/ready
 }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
+# shellcheck disable=SC2154
 # nat-stun behaviour on a host without a NAT: what good servers show, and what
 # it does not believe bad ones.
 

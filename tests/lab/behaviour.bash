@@ -160,9 +160,8 @@ if [ "$delay.$loss" = 0.0 ]; then
 else
 	net_wire isp to-pub wire near
 	net_wire wire far pub eth
-	# shellcheck disable=SC2094
 	nsenter --net=/run/netns/wire "$bin/nat-link" -N 5 near far \
-	    "delay_ms=$delay" "loss=$loss" 5<>"$NET_DIR/ready" &
+	    "delay_ms=$delay" "loss=$loss" 5>"$NET_DIR/ready" &
 	read -r _ <"$NET_DIR/ready"
 fi
 ip -n isp addr add 192.0.2.254/24 dev to-pub
@@ -174,7 +173,7 @@ done
 ip -n pub route add default via 192.0.2.254
 ip -n pub route add default via 2001:db8::fe
 nsenter --net=/run/netns/pub "$bin/nat-stund" -b 192.0.2.1 -b 192.0.2.2 \
-    -b 2001:db8::1 -b 2001:db8::2 -r 1000 -N 5 5<>"$NET_DIR/ready" &
+    -b 2001:db8::1 -b 2001:db8::2 -r 1000 -N 5 5>"$NET_DIR/ready" &
 read -r _ <"$NET_DIR/ready"
 
 n=0
