@@ -100,23 +100,21 @@ rulebook_feed(
 {
 	struct rulebook_rule r = {0}, *slot;
 	struct cursor c;
-	int err;
 
 	if (type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE))
 		return -EPROTONOSUPPORT;
 	cursor_init(&c, data, len);
 	r.family = cursor_u8(&c);
 	cursor_bytes(&c, sizeof(struct nfgenmsg) - 1);
-	if (c.bad || (err = read_rule(&r, &c)) < 0)
+	if (c.bad || read_rule(&r, &c) < 0)
 		return -EBADMSG;
 	/* a table made anew has the same handles again */
 	slot = find(b, r.handle, r.family, r.table, r.chain);
 	if (slot == NULL && r.comment[0] == '\0')
 		return 0;
-	if (slot == NULL && b->n < RULEBOOK_MAX)
-		slot = &b->rule[b->n++];
 	if (slot == NULL)
-		slot = &b->rule[b->next++ % RULEBOOK_MAX];
+		slot = b->n < RULEBOOK_MAX ? &b->rule[b->n++]
+					   : &b->rule[b->next++ % RULEBOOK_MAX];
 	*slot = r;
 	return 0;
 }

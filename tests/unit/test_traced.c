@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <string.h>
+#include <stdio.h>
 
 #include "flowtable.h"
 #include "reason.h"
@@ -37,8 +37,8 @@ event(uint32_t id, const char *table, const char *chain)
 {
 	struct traceevent e = {.id = id, .iif = 2, .has_packet = true};
 
-	strcpy(e.table, table);
-	strcpy(e.chain, chain);
+	snprintf(e.table, sizeof(e.table), "%s", table);
+	snprintf(e.chain, sizeof(e.chain), "%s", chain);
 	e.packet.protocol = PACKET_UDP;
 	e.packet.ttl = 64;
 	e.packet.hash = 7;
