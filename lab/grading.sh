@@ -186,9 +186,11 @@ collide() {
 	done >"$d/crowded"
 }
 
-# Four even and four odd ports; those below 1024, too.
+# Even and odd ports, so many that chance does not look like a rule; and two
+# below 1024.
 ports() {
-	for g_p in 40100 40102 40103 40105 40108 40111 40114 40117; do
+	for g_p in 40100 40102 40103 40105 40108 40111 40114 40117 \
+	    40201 40202 40203 40206 40208 40211 40213 40216; do
 		echo "$g_p $(mapped h2 "$g_p" 192.0.2.1)"
 	done >"$d/parity"
 	for g_p in 700 701; do

@@ -112,7 +112,7 @@ send_text(struct flow *f, const char *text, size_t len)
 {
 	char data[MTU] = {0};
 
-	memcpy(data, text, strlen(text));
+	snprintf(data, sizeof(data), "%s", text);
 	f->probe->sent++;
 	if (send(f->fd, data, len, 0) == -1)
 		log_debug("send: %s", strerror(errno));

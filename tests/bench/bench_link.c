@@ -187,7 +187,9 @@ start_link(const char *word)
 
 	snprintf(
 	    path, sizeof(path), "%s/nat-link", build != NULL ? build : "build");
-	if (pipe(ready) == -1 || (pid = fork()) == -1)
+	if (pipe(ready) == -1)
+		die("pipe");
+	if ((pid = fork()) == -1)
 		die("fork");
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -52,14 +52,14 @@ enum {
 };
 
 struct mapping {
-	uint32_t in_ip, out_ip, to_ip; /* to_*: with -m */
-	uint16_t in_port, out_port, to_port;
 	uint64_t until_ms; /* 0: free */
 	struct {
 		uint32_t ip;
 		uint16_t port;
 	} sent_to[SENT_TO];
 	unsigned n_sent_to;
+	uint32_t in_ip, out_ip, to_ip; /* to_*: with -m */
+	uint16_t in_port, out_port, to_port;
 };
 
 struct parts {
@@ -74,7 +74,7 @@ static struct mapping table[MAPPINGS];
 static struct parts parts[PARTS];
 static uint8_t hosts[256][ETH_ALEN]; /* of 192.168.1.0/24 */
 static uint8_t mac[2][ETH_ALEN], gateway_mac[ETH_ALEN];
-static uint32_t public[2], lan_ip, lan_net;
+static uint32_t outer[2], lan_ip, lan_net;
 static int fds[2]; /* lan, wan */
 static size_t mtu = 1500, n_public;
 static uint64_t lifetime_ms = 300000;
@@ -234,7 +234,7 @@ make(uint32_t ip, uint16_t port, uint32_t to_ip, uint16_t to_port)
 		m->in_port = port;
 		m->to_ip = to_ip;
 		m->to_port = to_port;
-		m->out_ip = public[flag['a'] ? turn++ % n_public : 0];
+		m->out_ip = outer[flag['a'] ? turn++ % n_public : 0];
 		m->out_port = pick_port(m->out_ip, port);
 		m->until_ms = now_ms() + lifetime_ms;
 		return m;
@@ -319,7 +319,7 @@ deliver(uint8_t *ip, size_t header, size_t len, const struct mapping *m)
 static bool
 is_public(uint32_t ip)
 {
-	return ip == public[0] || (n_public > 1 && ip == public[1]);
+	return ip == outer[0] || (n_public > 1 && ip == outer[1]);
 }
 
 /* A whole UDP datagram from the lan. */
@@ -467,7 +467,7 @@ static void
 frame(int side)
 {
 	static uint8_t buf[ETH_HLEN + 2 * WHOLE];
-	struct sockaddr_ll from;
+	struct sockaddr_ll from = {0};
 	socklen_t from_len = sizeof(from);
 	ssize_t n = recvfrom(fds[side], buf, ETH_HLEN + WHOLE, 0,
 	    (struct sockaddr *)&from, &from_len);
@@ -567,9 +567,9 @@ main(int argc, char **argv)
 	snprintf(addresses, sizeof(addresses), "%s", need("NAT_WAN_ADDRESSES"));
 	if ((second = strchr(addresses, ',')) != NULL)
 		*second++ = '\0';
-	public[n_public++] = ntohl(inet_addr(addresses));
+	outer[n_public++] = ntohl(inet_addr(addresses));
 	if (second != NULL)
-	public[n_public++] = ntohl(inet_addr(second));
+		outer[n_public++] = ntohl(inet_addr(second));
 	lan_ip = ntohl(inet_addr(need("NAT_LAN_ADDRESS")));
 	lan_net = lan_ip & 0xffffff00;
 	mtu = strtoul(need("NAT_MTU"), NULL, 10);
