@@ -89,6 +89,11 @@ socat -t 60 - UNIX-CONNECT:"$d/stund" >"$d/stund.watch" <<-END &
 END
 "$b/nat-stun" 127.0.0.1:4478 >>"$d/mapped"
 "$b/nat-stun" behaviour 127.0.0.1:4478 >>"$d/mapped"
+"$b/nat-stun" check 127.0.0.1:4478 >>"$d/mapped"
+"$b/nat-stun" pair "$d/mapped" "$d/mapped" 2>/dev/null >"$d/pair"
+cat "$d/pair" >>"$d/mapped"
+"$b/nat-stun" lifetime -w 2 127.0.0.1:4478 >"$d/lifetime" || [ $? = 1 ]
+cat "$d/lifetime" >>"$d/mapped"
 for command in hello stats nonsense; do
 	echo $command | socat -t 5 - UNIX-CONNECT:"$d/stund" >>"$d/answers"
 done
@@ -132,7 +137,7 @@ for who in a b; do
 		cat "$d/$who.$stage" >>"$d/records"
 	done
 done
-for file in listen mapped ping answers watch link stund.listen \
+for file in listen mapped ping answers watch link probe stund.listen \
 	stund.watch; do
 	cat "$d/$file" >>"$d/records"
 done
