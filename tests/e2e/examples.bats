@@ -53,6 +53,9 @@ printed() {
 	printed nat-stun.1.json '^\{"record":"mapped",'
 	printed nat-stun.1.behaviour '^verdict reaches=any method=direct'
 	printed nat-stun.1.gather '^candidates generation=1 count='
+	printed nat-stun.1.check '^stun endpoint=198\.51\.100\.1:3478 .*reply=right'
+	printed nat-stun.1.check '^stun\.example\.net: 111$'
+	printed nat-stun.1.pair '^pair direct=yes method=punch confidence=97 '
 	printed nat-stun.1.lent '^candidate type=host endpoint=198\.51\.100\.1:40001'
 }
 

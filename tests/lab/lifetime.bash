@@ -111,8 +111,12 @@ bounded() {
 server_dies() {
 	site 300 300
 	measure ha -w 16 192.0.2.1 &
-	local pid=$! code=0
-	sleep 5
+	local pid=$! code=0 i
+	for i in $(seq 300); do # until 36 ports wait, and two that ask
+		[ "$(on na conntrack -C)" -lt 38 ] || break
+		sleep 0.05
+	done
+	[ "$i" -lt 300 ] || fail "not all mappings are made"
 	kill %1 # nat-stund
 	wait "$pid" || code=$?
 	[ "$code" = 1 ] || fail "exit code $code"
@@ -135,7 +139,8 @@ tunnel() { # SILENT ACTIVE
 	nsenter --net=/run/netns/ha "$build/nat-port" -1 "$port" \
 	    "$NET_DIR/port" >"$NET_DIR/port.out" 2>"$NET_DIR/port.err" &
 	ready "$NET_DIR/port.out" ^port
-	on ha ping -i 0.5 -w 3600 10.9.0.2 >"$NET_DIR/ping.out" &
+	nsenter --net=/run/netns/ha ping -i 0.5 -w 3600 10.9.0.2 \
+	    >"$NET_DIR/ping.out" &
 	local ping=$!
 	measure ha -w 3600 -s "$NET_DIR/port" 192.0.2.1 || fail "exit code $?"
 	kill -INT "$ping"
