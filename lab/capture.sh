@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2154,SC2034
 # nat-lab capture [NAME] DIRECTORY [-- prog args]
 
 # From left to right as a ladder shows them: half of the NATs with what is
@@ -63,5 +63,7 @@ case $1 in -*) usage "$1 is no option of capture" ;; esac
 lab_find "$capture_name"
 capture_dir=$1
 shift
-# shellcheck disable=SC2046
-lab_in nat-capture "$capture_dir" $(capture_order) "$@"
+capture_boxes=$(capture_order)
+lab_exec='exec'
+# shellcheck disable=SC2086
+lab_in nat-capture "$capture_dir" $capture_boxes "$@"

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "drop.h"
 #include "evidence.h"
 #include "exitcode.h"
 #include "ladder.h"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2154,SC2034
 # nat-lab watch [-j] [[NAME/]BOX...]: all boxes of the lab unless some are named.
 watch_json=
 if [ "${1:-}" = -j ]; then
@@ -22,5 +22,6 @@ done
 [ $# -gt 0 ] || lab_find ''
 # shellcheck disable=SC2046
 [ -n "$watch_boxes" ] || watch_boxes=$(lab_in ls /run/netns)
+lab_exec='exec'
 # shellcheck disable=SC2086
 lab_in nat-watch $watch_json -- $watch_boxes

@@ -69,7 +69,8 @@ traced() { # BOX...: has each one a table that traces?
 }
 
 untraced() {
-	! on na nft list tables | grep -q nat-watch
+	! on na nft list tables | grep -q nat-watch &&
+		! on nb nft list tables | grep -q nat-watch
 }
 
 two_nats() { # PROFILE
@@ -131,8 +132,9 @@ scenario_poison_in() {
 	say early hb 4001 198.51.100.2:4001
 	await has records '^mapping box=na .* reason=own '
 	say late ha 4001 203.0.113.2:4001
-	await has records '^mapping box=na .* reason=clash '
+	await has records '^drop box=nb .* reason=filtering '
 	kill $!
+	await untraced
 	cat records
 	has records '^drop box=na protocol=udp from=203\.0\.113\.2:4001 to=198\.51\.100\.2:4001 reason=no-mapping rule=input time_us=[0-9]+$' ||
 		fail "no drop of the early packet"
@@ -231,6 +233,16 @@ scenario_captures_in() {
 	code=0
 	nat-lab capture c2 -- /no/such/prog || code=$?
 	[ "$code" = 127 ] || fail "a missing program gives $code"
+	# without a program: until it is told to end, and nothing is lost then
+	nat-lab capture c3 &
+	local pid=$!
+	await traced na nb
+	say last ha 4001 192.0.2.1:9
+	kill "$pid"
+	wait "$pid" || fail "ended with $?"
+	tcpdump -nr c3/pub.eth.pcap 2>/dev/null |
+		grep -qF '198.51.100.2.4001 > 192.0.2.1.9: UDP' ||
+		fail "the last packet is not captured"
 	for f in ha.eth na.wan na.lan pub.eth nb.wan hb.eth; do
 		tcpdump -r "c/$f.pcap" 2>&1 | grep -q 'link-type LINUX_SLL2' ||
 			fail "$f is no capture"
