@@ -97,6 +97,20 @@ pool() { # SILENT ACTIVE
 	found active "$2"
 }
 
+# One packet of ten is lost, each way: slower, not wrong.
+lossy() { # SILENT ACTIVE
+	site "$@"
+	on isp nft -f - <<-N
+	table ip lossy {
+		chain through { type filter hook forward priority 0
+			numgen random mod 10 0 drop; }
+	}
+	N
+	measure ha -w 600 192.0.2.1 || fail "exit code $?"
+	found silent "$1"
+	found active "$2"
+}
+
 # Cut by -w: what is known is told, and no more.
 bounded() {
 	site 12 120

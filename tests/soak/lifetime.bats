@@ -6,7 +6,7 @@
 
 bats_require_minimum_version 1.5.0
 
-labs=("both 20 47" "both 47 90" "both 90 180" "both 180 20" "pool 3 5"
+labs=("both 20 47" "both 47 90" "both 90 180" "both 180 20" "pool 3 5" "lossy 12 7"
 	"tunnel 20 47" "tunnel 47 20")
 
 setup_file() {
@@ -54,6 +54,10 @@ result() {
 
 @test "a NAT with several addresses, any of them for any flow" {
 	result pool-3-5
+}
+
+@test "one packet of ten is lost, each way" {
+	result lossy-12-7
 }
 
 @test "through -s on WireGuard's port: silent 20 s, active 47 s" {
