@@ -40,6 +40,7 @@ loop_init(struct loop *l, bool any_fd)
 	    event_add(l->sigterm, NULL) == -1)
 		fatalx(EXIT_TEMP, "can't watch signals");
 	l->code = EXIT_YES;
+	l->ended = false;
 }
 
 void
@@ -54,7 +55,8 @@ loop_free(struct loop *l)
 int
 loop_run(struct loop *l)
 {
-	if (event_base_dispatch(l->base) == -1)
+	/* libevent forgets a break from before its loop */
+	if (!l->ended && event_base_dispatch(l->base) == -1)
 		return EXIT_INTERNAL;
 	return l->code;
 }
@@ -63,6 +65,7 @@ void
 loop_end(struct loop *l, int code)
 {
 	l->code = code;
+	l->ended = true;
 	event_base_loopbreak(l->base);
 }
 

@@ -13,6 +13,7 @@ struct loop {
 	struct event *sigint;
 	struct event *sigterm;
 	int code; /* what loop_run returns */
+	bool ended;
 };
 
 /* any_fd: also regular files can be watched (a program that reads standard
@@ -20,7 +21,7 @@ struct loop {
  * and SIGPIPE is ignored. Exits 111 when libevent can't start. */
 void loop_init(struct loop *l, bool any_fd);
 void loop_free(struct loop *l);
-/* Runs until loop_end; returns its code. */
+/* Runs until loop_end, which may have been before; returns its code. */
 int loop_run(struct loop *l);
 void loop_end(struct loop *l, int code);
 /* A new event, or exit 111. events is EV_READ|EV_PERSIST, 0 for a timer... */
