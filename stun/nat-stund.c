@@ -292,7 +292,8 @@ drop(const struct stund *d)
 	fatal(EXIT_USAGE, "can't drop privileges: %s", what);
 }
 
-/* Makes the other processes, each of which closes what is not its own. */
+/* Makes the other processes, each of which closes what is not its own: who
+ * reads what -N writes shall see its end, too. */
 static void
 multiply(struct stund *d)
 {
@@ -304,6 +305,8 @@ multiply(struct stund *d)
 			    EXIT_TEMP, "can't make %u processes", d->processes);
 		if (d->child[i] == 0) {
 			d->me = i;
+			if (d->ready_fd != -1)
+				close(d->ready_fd);
 			break;
 		}
 	}

@@ -141,12 +141,13 @@ sockets_open(struct sockets *s, struct responder_config *config, bool shared,
 
 #define TWIN_TYPE(method)                                                      \
 	(((method)&0xfu) | ((method)&0x70u) << 1 | ((method)&0xf80u) << 2)
+#define TWIN_PART 7	  /* instructions that only datagrams want */
 #define NOT_CLASS 0xfeefu /* the bits of a type that are not of its class */
 
-/* The filter sees the datagram's payload, and through SKF_NET_OFF the address
- * that it came from. */
+/* The filter sees the payload (of a SYN: nothing), and through SKF_NET_OFF the
+ * address that it came from. */
 static int
-steer(int fd, int family, unsigned int n)
+steer(int fd, int family, bool udp, unsigned int n)
 {
 	uint32_t at = (uint32_t)SKF_NET_OFF + (family == ADDR_V4 ? 12 : 8);
 	struct sock_filter code[] = {
@@ -158,9 +159,10 @@ steer(int fd, int family, unsigned int n)
 		BPF_JMP | BPF_JEQ | BPF_K, TWIN_TYPE(NATKIT_TWIN_HELLO), 1, 0),
 	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TWIN_TYPE(NATKIT_TWIN), 0, 1),
 	    BPF_STMT(BPF_RET | BPF_K, 0),
-	    /* the address, or both halves of the /64 */
+	    /* the address, or both parts of the /48 */
 	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at + 4),
-	    BPF_STMT(BPF_ALU | BPF_MUL | BPF_K, family == ADDR_V4 ? 0 : 1),
+	    BPF_STMT(
+		BPF_ALU | BPF_AND | BPF_K, family == ADDR_V4 ? 0 : 0xffff0000u),
 	    BPF_STMT(BPF_MISC | BPF_TAX, 0),
 	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at),
 	    BPF_STMT(BPF_ALU | BPF_XOR | BPF_X, 0),
@@ -169,8 +171,10 @@ steer(int fd, int family, unsigned int n)
 	    BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, n),
 	    BPF_STMT(BPF_RET | BPF_A, 0),
 	};
+	unsigned int skip = udp ? 0 : TWIN_PART;
 	struct sock_fprog program = {
-	    .len = sizeof(code) / sizeof(code[0]), .filter = code};
+	    .len = (unsigned short)(sizeof(code) / sizeof(code[0]) - skip),
+	    .filter = code + skip};
 
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program,
 		   sizeof(program)) == -1
@@ -182,12 +186,14 @@ int
 sockets_steer(const struct sockets *s, unsigned int n)
 {
 	for (uint8_t i = 0; i < SOCKETS; i++) {
-		int rc;
+		int rc, family;
 
 		if (s->udp[i] == NULL)
 			continue;
-		rc = steer(listener_fd(s->udp[i]),
-		    listener_addr(s->udp[i])->family, n);
+		family = listener_addr(s->udp[i])->family;
+		rc = steer(listener_fd(s->udp[i]), family, true, n);
+		if (rc == 0)
+			rc = steer(s->tcp[i], family, false, n);
 		if (rc != 0)
 			return rc;
 	}

@@ -35,8 +35,8 @@ int sockets_open(struct sockets *s, struct responder_config *config,
     bool shared, struct addr *failed);
 void sockets_close(struct sockets *s);
 /* Lets the n processes whose sockets were opened in this order share the work
- * by source address (by /64 in IPv6): each of them knows the rate of its own.
- * What STUN methods NATKIT_TWIN_HELLO and NATKIT_TWIN carry goes to the first.
+ * by source address (by /48 in IPv6): each of them knows the rate of its own,
+ * and how many connections. What STUN methods NATKIT_TWIN_HELLO and NATKIT_TWIN carry goes to the first.
  * s is any of them. Returns 0 or -errno. */
 int sockets_steer(const struct sockets *s, unsigned int n);
 

@@ -365,6 +365,38 @@ woken() {
 	few_of_many
 }
 
+@test "-n: one source has its connections, and its rate, over TCP as well" {
+	start -b 127.0.0.1 -n 8 -r 1
+	for _ in $(seq 40); do
+		exec {fd}<> "/dev/tcp/127.0.0.1/$PORT"
+		printf '\0\1\0\0\x21\x12\xa4\x42twelve bytes' >&"$fd" || :
+	done
+	seen() {
+		[ "$(stat connections)" -eq 32 ] &&
+			[ "$(stat connections_refused)" -eq 8 ] &&
+			[ $(($(stat answered) + $(stat limited))) -eq 32 ]
+	}
+	until_true seen
+	[ "$(stat answered)" -le 6 ]
+}
+
+@test "-n: the networks of one site, an IPv6 /48, share one rate" {
+	if [ "$(id -u)" -ne 0 ]; then
+		skip 'needs root for network namespaces'
+	fi
+	run -0 setpriv --pdeathsig KILL unshare -mnp --fork --kill-child \
+	    --mount-proc bash "$BATS_TEST_DIRNAME/stund-site.bash" "$B"
+	[ "${lines[-1]}" = "all is well" ]
+}
+
+@test "-n: who waits for the end of what -N writes does not wait for ever" {
+	mkfifo ready
+	"$D" -b 127.0.0.1 -p 0 -n 2 -N 5 5> ready &
+	PID=$!
+	timeout 20 cat ready > told
+	[ "$(wc -l < told)" -eq 1 ]
+}
+
 @test "-n: when one process dies, all end, and that is told" {
 	start -b 127.0.0.1 -n 2
 	kill -KILL "$(pgrep -P "$PID")"
