@@ -36,7 +36,20 @@ new='-mnp'
 # shellcheck disable=SC2086
 unshare $new --fork --kill-child --mount-proc true ||
 	die 100 "no new namespaces may be made here"
+# unshare ignores what ends others; with it all ends that is in there.
+# shellcheck disable=SC2317 # a trap calls it
+grade_end() { # CODE
+	trap '' INT TERM HUP
+	kill -9 "$child" 2>/dev/null || :
+	exit "$1"
+}
 # shellcheck disable=SC2086
-exec setpriv --pdeathsig KILL env PATH="$lab_path" unshare $new --fork \
+setpriv --pdeathsig KILL env PATH="$lab_path" unshare $new --fork \
     --kill-child --mount-proc sh "$lab_dir/grading.sh" "$verbosity" "$grade_w" \
-    "$@"
+    "$@" &
+child=$!
+trap 'grade_end 130' INT
+trap 'grade_end 143' TERM HUP
+code=0
+wait "$child" || code=$?
+exit "$code"

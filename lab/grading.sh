@@ -121,8 +121,8 @@ servers() {
 # The program, until it has written a newline to its descriptor 3, or a packet
 # has come through.
 program() {
-	g_err=/dev/stderr
-	[ "$verbosity" -ge 0 ] || g_err=/dev/null
+	exec 4>&2
+	[ "$verbosity" -ge 0 ] || exec 4>/dev/null
 	: >"$d/told"
 	mkfifo "$d/tell"
 	cat "$d/tell" >"$d/told" &
@@ -131,7 +131,7 @@ program() {
 	    NAT_WAN_ADDRESSES="$outer.2,$outer.3" NAT_GATEWAY="$outer.1" \
 	    NAT_MTU="$mtu" NAT_READY_FD=3 \
 	    nsenter --net=/run/netns/nat "$@" 3>"$d/tell" </dev/null \
-	    >"$g_err" 2>"$g_err" &
+	    >&4 2>&4 4>&- &
 	g_program=$!
 	g_tries=0
 	until [ -s "$d/told" ] || on h2 nat-stun -q -w 1 192.0.2.1 \

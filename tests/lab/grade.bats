@@ -67,6 +67,23 @@ setup() {
 	[[ "$output" == *"default via 198.51.100.1 dev wan"* ]]
 }
 
+@test "ended by a signal, nothing is left" {
+	if [ -f "$BATS_FILE_TMPDIR/skip" ]; then
+		skip "$(cat "$BATS_FILE_TMPDIR/skip")"
+	fi
+	mkfifo "$BATS_TEST_TMPDIR/began"
+	"$lab" grade -- sh -c 'exec >"$1"; echo; exec sleep 60' - \
+	    "$BATS_TEST_TMPDIR/began" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+	local pid=$! code=0
+	exec 4<"$BATS_TEST_TMPDIR/began"
+	read -r _ <&4
+	kill "$pid"
+	wait "$pid" || code=$?
+	[ "$code" = 143 ]
+	# the program has the pipe open for writing for as long as it lives
+	run -0 timeout 10 cat <&4
+}
+
 @test "a good NAT fails nothing; what takes long is untested" {
 	graded good 0 '' 'REQ-5 REQ-6 REQ-7'
 	grep -q '^requirement number=REQ-5 level=must value=untested reason=time' \
