@@ -119,3 +119,13 @@ printed() {
 	printed nat-probe.1.loopback '^probe question=fragments value=yes '
 	printed nat-probe.1.loopback '^probe question=silent value=yes after_s=7 '
 }
+
+@test "nat-watch(1), nat-capture(1), nat-ladder(1)" {
+	page nat-watch.1
+	printed nat-watch.1.drop '^drop box=na .* reason=no-mapping rule=ip/nat/in/'
+	printed nat-watch.1.drop 'drop comment "drop no-mapping" # handle'
+	page nat-capture.1
+	printed nat-capture.1.ping 'na: 198\.51\.100\.2:[0-9]+ > 192\.0\.2\.1:'
+	page nat-ladder.1
+	printed nat-ladder.1.early 'nb takes it itself: filtering$'
+}
