@@ -149,6 +149,7 @@ is_public(const struct addr *a)
 		return (a->ip[0] & 0xfe) != 0xfc;
 	return a->ip[0] != 10 && !(a->ip[0] == 172 && a->ip[1] >> 4 == 1) &&
 	       !(a->ip[0] == 192 && a->ip[1] == 168) &&
+	       !(a->ip[0] == 198 && a->ip[1] >> 1 == 9) &&
 	       !(a->ip[0] == 100 && a->ip[1] >> 6 == 1);
 }
 

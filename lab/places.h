@@ -46,7 +46,7 @@ int places_find(const struct places *p, const char *name);
 bool place_has_mac(const struct place *p, const uint8_t *mac);
 bool place_has_addr(const struct place *p, const struct addr *ip);
 /* A host with a public address is a public host; only loopback and
- * link-local ones, RFC 1918's, 6598's and 4193's aren't. */
+ * link-local ones, RFC 1918's, 2544's, 6598's and 4193's aren't. */
 void places_settle(struct places *p);
 const char *place_kind_name(enum place_kind kind);
 

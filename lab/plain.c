@@ -96,14 +96,15 @@ plain_left_out(const struct ladder *l, char *buf, size_t size)
 
 	buf[0] = '\0';
 	if (l->before > 0)
-		at += (size_t)snprintf(
-		    buf + at, size - at, "%zu rows before; ", l->before);
+		at += (size_t)snprintf(buf + at, size - at,
+		    "%zu row%s before; ", l->before, l->before == 1 ? "" : "s");
 	if (l->after > 0 && at < size)
-		at += (size_t)snprintf(
-		    buf + at, size - at, "%zu rows after; ", l->after);
+		at += (size_t)snprintf(buf + at, size - at, "%zu row%s after; ",
+		    l->after, l->after == 1 ? "" : "s");
 	if (l->over > 0 && at < size)
 		at += (size_t)snprintf(buf + at, size - at,
-		    "%zu rows that found no room; ", l->over);
+		    "%zu row%s that found no room; ", l->over,
+		    l->over == 1 ? "" : "s");
 	if (l->trails.left_out > 0 && at < size)
 		at += (size_t)snprintf(buf + at, size - at,
 		    "%llu packets beyond %d; ",

@@ -279,7 +279,7 @@ test_window(void **state)
 	assert_int_equal(ladder_build(l, &w), 0);
 	assert_int_equal(l->nrow, 1);
 	assert_string_equal(plain_left_out(l, text, sizeof(text)),
-	    "1 rows before; 2 rows after; 1 rows that found no room");
+	    "1 row before; 2 rows after; 1 row that found no room");
 }
 
 static char *
