@@ -16,18 +16,21 @@ ip addr add 2001:db8::1/128 dev lo
 ip addr add 2001:db8::2/128 dev lo
 # The usual size, so that there are fragments.
 ip link set lo mtu 1500
-mkfifo /run/ready
 
+# Each has a pipe of its own: the one before may not have closed its end yet.
+serves=0
 serve() {
-	"$build/nat-stund" -r 1000 -N 5 "$@" 5>/run/ready 2>/run/stund.err &
-	read -r _ </run/ready
+	serves=$((serves + 1))
+	mkfifo "/run/ready.$serves"
+	"$build/nat-stund" -r 1000 -N 5 "$@" 5>"/run/ready.$serves" &
+	read -r _ <"/run/ready.$serves"
 }
 
 # fault MODE: sets fault_port.
 fault() {
-	"$build/tools/fault-stun" "$1" >"/run/fault.$1" &
-	until [ -s "/run/fault.$1" ]; do sleep 0.02; done
-	fault_port=$(cat "/run/fault.$1")
+	"$build/tools/fault-stun" "$1" >"$dir/$1.fault" &
+	until [ -s "$dir/$1.fault" ]; do sleep 0.02; done
+	fault_port=$(head -n 1 "$dir/$1.fault")
 }
 
 pids=
@@ -80,6 +83,10 @@ for mode in same-ip deaf ignore half long right; do
 	fault $mode
 	measure $mode "127.0.0.1:$fault_port"
 done
+# two clients at once: more than one may send
+fault busy
+measure busy "127.0.0.1:$fault_port"
+measure busy2 "127.0.0.1:$fault_port"
 # a port of its own, lent; two runs in turn
 "$build/nat-port" -o -1 0 /run/port >/run/lent &
 until [ -s /run/lent ]; do sleep 0.02; done

@@ -22,13 +22,13 @@ net_wg pub wgp 10.9.0.2
 net_wg_peer ha wga wgp 10.9.0.2 endpoint 192.0.2.1:51820
 net_wg_peer pub wgp wga 10.9.0.1
 on ha ping -qc 1 -W 5 10.9.0.2 >/dev/null
-mkfifo "$NET_DIR/ready"
+mkfifo "$NET_DIR/ready" "$NET_DIR/lent"
 nsenter --net=/run/netns/pub "$bin/nat-stund" -b 192.0.2.1 -b 192.0.2.2 \
     -N 5 5>"$NET_DIR/ready" &
 read -r _ <"$NET_DIR/ready"
 nsenter --net=/run/netns/ha "$bin/nat-port" -N 5 51820 "$NET_DIR/port" \
-    5>"$NET_DIR/ready" &
-read -r _ <"$NET_DIR/ready"
+    5>"$NET_DIR/lent" &
+read -r _ <"$NET_DIR/lent"
 
 measure() {
 	code=0

@@ -160,9 +160,10 @@ if [ "$delay.$loss" = 0.0 ]; then
 else
 	net_wire isp to-pub wire near
 	net_wire wire far pub eth
+	mkfifo "$NET_DIR/wired"
 	nsenter --net=/run/netns/wire "$bin/nat-link" -N 5 near far \
-	    "delay_ms=$delay" "loss=$loss" 5>"$NET_DIR/ready" &
-	read -r _ <"$NET_DIR/ready"
+	    "delay_ms=$delay" "loss=$loss" 5>"$NET_DIR/wired" &
+	read -r _ <"$NET_DIR/wired"
 fi
 ip -n isp addr add 192.0.2.254/24 dev to-pub
 ip -n isp addr add 2001:db8::fe/64 dev to-pub

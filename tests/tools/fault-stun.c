@@ -8,7 +8,8 @@
  *	ignore	answers a CHANGE-REQUEST from where it was asked
  *	half	the other address does not answer at all
  *	long	takes RESPONSE-PORT in 4 bytes, drops it in 2
- *	right	no fault */
+ *	right	no fault (any other word: the same)
+ * Says "fast" for each request that comes within 0.8 s of the tenth before. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -16,12 +17,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "addr.h"
 #include "stun.h"
 
 #define PLACES 4 /* bit 0: the second port; bit 1: the second address */
+#define QUOTA 10
+#define FAST_MS 800 /* of a second: this process may be late, too */
 
 static const char *mode;
 static int fd[PLACES];
@@ -99,6 +103,24 @@ answer(int n, const struct stun_msg *m, const struct addr *from)
 }
 
 static void
+clock_in(void)
+{
+	static long long at[QUOTA];
+	static unsigned next;
+	struct timespec ts;
+	long long now = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	now = ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+	if (at[next] != 0 && now - at[next] < FAST_MS) {
+		printf("fast\n");
+		fflush(stdout);
+	}
+	at[next] = now;
+	next = (next + 1) % QUOTA;
+}
+
+static void
 take(int n)
 {
 	struct sockaddr_storage ss;
@@ -109,6 +131,7 @@ take(int n)
 	ssize_t got =
 	    recvfrom(fd[n], in, sizeof(in), 0, (struct sockaddr *)&ss, &len);
 
+	clock_in();
 	if (got > 0 && stun_parse(&m, in, (size_t)got) == 0 &&
 	    addr_from_sockaddr(&from, (struct sockaddr *)&ss) == 0)
 		answer(n, &m, &from);
