@@ -117,7 +117,7 @@ printed() {
 @test "nat-probe(1)" {
 	page nat-probe.1
 	printed nat-probe.1.loopback '^probe question=fragments value=yes '
-	printed nat-probe.1.loopback '^probe question=silent value=yes after_s=7 '
+	printed nat-probe.1.loopback '^probe question=silent value=yes after_s=3 '
 }
 
 @test "nat-watch(1), nat-capture(1), nat-ladder(1)" {
