@@ -388,6 +388,7 @@ first_mapped(struct silence *s, const struct addr *mapped)
 {
 	s->mapped = *mapped;
 	if (!addr_equal_ip(mapped, &s->trials.seen) && s->moves++ < MOVES) {
+		s->trials.mixed = true;
 		asker_close(s->q.asker, s->trials.z);
 		s->trials.z = asker_open(s->q.asker);
 		s->phase = FIND;

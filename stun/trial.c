@@ -14,7 +14,8 @@
 #define EARLY_MS 500
 #define LATEST_MS 50 /* before the full second; later ones prove no death */
 #define PRIMES 8     /* questions to make a mapping before giving up */
-#define POOL_TRIES 8 /* ports until one has Z's address */
+#define POOL_TRIES 8 /* ports until one has Z's address, */
+#define POOL_SLOTS 9 /* and what that costs */
 #define CONTROLS 4
 /* Linux: a UDP connection is a stream when a packet comes more than two
  * seconds after its first one, and an answer has been seen. */
@@ -303,7 +304,8 @@ timer_cb(evutil_socket_t fd, short events, void *arg)
 static size_t
 reserve(struct trials *ts, const struct trial_plan *plan)
 {
-	size_t offset[TRIAL_PORTS * (ACTIVE_EXCHANGES + 4) + 4], n = 0;
+	size_t offset[TRIAL_PORTS * (ACTIVE_EXCHANGES + 4) + POOL_SLOTS + 1],
+	    n = 0;
 	unsigned int exchanges = plan->active ? ACTIVE_EXCHANGES : 1;
 	uint64_t from_ms = now_ms() - ts->base_ms;
 	uint64_t silent = 0;
@@ -315,6 +317,9 @@ reserve(struct trials *ts, const struct trial_plan *plan)
 			silent = e * (ACTIVE_MS / SLOT_MS + 1) + i;
 			offset[n++] = (size_t)silent;
 		}
+	/* and those ports that get the wrong address */
+	for (unsigned int i = 0; ts->mixed && i < POOL_SLOTS; i++)
+		offset[n++] = ts->ports + i;
 	silent += plan->seconds * (UINT64_C(1000) / SLOT_MS);
 	silent -= EARLY_MS / SLOT_MS + ts->ports;
 	for (unsigned int i = 0; i < trials_sends(ts) + 1; i++)
