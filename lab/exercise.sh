@@ -60,14 +60,15 @@ exercise_outside() { # N [-- prog args]
 	exercise_n=$1
 	shift
 	[ "${1:-}" != -- ] || shift
-	exercise_dir=$(mktemp -d "${TMPDIR:-/tmp}/nat-lab.XXXXXX") || exit 111
-	trap 'rm -rf "$exercise_dir"' EXIT
+	# shellcheck source=lab/scratch.sh
+	. "$lab_dir/scratch.sh"
+	lab_scratch_begin
 	trap : INT # the shell in there has it
-	trap 'exit 143' TERM HUP
-	exercise_topology "$exercise_n" >"$exercise_dir/exercise.lab"
+	exercise_topology "$exercise_n" >"$lab_scratch/exercise.lab"
 	exercise_say "$exercise_n" >&2
 	exercise_code=0
-	"$here/nat-lab" up "$exercise_dir/exercise.lab" -- \
+	setpriv --pdeathsig TERM \
+	    "$here/nat-lab" up "$lab_scratch/exercise.lab" -- \
 	    "$here/nat-lab" exercise "$exercise_n" "$@" || exercise_code=$?
 	exit "$exercise_code"
 }

@@ -64,24 +64,25 @@ matrix_outside() {
 	m_p=$(matrix_pairs "$@" | sed -n 's/^\([a-z][^ ]*\) /\1 and /p')
 	[ -z "$m_p" ] || die 100 \
 	    "$lab_dir/matrix.expected doesn't say what to expect of $m_p"
-	for m_p in socat ss setsid; do
+	for m_p in socat ss setsid flock; do
 		command -v "$m_p" >/dev/null || die 100 "$m_p is not installed"
 	done
 	[ -z "$picture" ] || { : >"$picture"; } 2>/dev/null ||
 		die 100 "$picture can't be written"
-	m_dir=$(mktemp -d "${TMPDIR:-/tmp}/nat-lab.XXXXXX") || exit 111
-	trap 'rm -rf "$m_dir"' EXIT
-	trap 'exit 130' INT TERM HUP
+	# shellcheck source=lab/scratch.sh
+	. "$lab_dir/scratch.sh"
+	lab_scratch_begin
 	m_i=0
 	for m_p; do
 		m_i=$((m_i + 1))
 		matrix_site "l$m_i" "$m_p"
 		matrix_site "r$m_i" "$m_p"
-	done >"$m_dir/matrix.lab"
+	done >"$lab_scratch/matrix.lab"
 	m_code=0
 	# shellcheck disable=SC2086
-	"$here/nat-lab" up "$m_dir/matrix.lab" -- "$here/nat-lab" matrix \
-	    $json -n "$jobs" "$@" 5>"${picture:-/dev/null}" || m_code=$?
+	setpriv --pdeathsig TERM "$here/nat-lab" up "$lab_scratch/matrix.lab" -- \
+	    "$here/nat-lab" matrix $json -n "$jobs" "$@" \
+	    5>"${picture:-/dev/null}" || m_code=$?
 	exit "$m_code"
 }
 

@@ -87,6 +87,23 @@ cell() {
 	[[ "$output" == *nonesuch* ]]
 }
 
+@test "kill -9 leaves nothing" {
+	local lab=$BATS_TEST_DIRNAME/../../bin/nat-lab n=0
+	export XDG_RUNTIME_DIR=$BATS_TEST_TMPDIR
+	"$lab" matrix apd-apd >/dev/null 2>&1 3>&- &
+	until "$lab" list | grep '^lab name=matrix '; do
+		n=$((n + 1))
+		[ "$n" -lt 200 ]
+		sleep 0.05
+	done
+	kill -9 $!
+	until [ -z "$("$lab" list)$(ls "$XDG_RUNTIME_DIR/nat-lab")" ]; do
+		n=$((n + 1))
+		[ "$n" -lt 400 ]
+		sleep 0.05
+	done
+}
+
 # The records that nat-stun behaviour would print there.
 measured_of() { # PROFILE
 	local mapping=endpoint-independent filtering=address-and-port-dependent
