@@ -17,6 +17,7 @@ borrower_init(struct borrower *b, const struct twin_keys *keys,
 	b->own = *own;
 	b->hello_ms = now_ms;
 	b->interval_ms = BORROWER_HELLO_MS;
+	bucket_fill(&b->orders, BORROWER_ORDERS, now_ms);
 }
 
 void
@@ -241,8 +242,8 @@ borrower_places(const struct borrower *b, int family)
 }
 
 int
-borrower_lend(
-    struct borrower *b, const struct twin_order *o, uint8_t *out, size_t cap)
+borrower_lend(struct borrower *b, const struct twin_order *o, uint64_t now_ms,
+    uint8_t *out, size_t cap)
 {
 	uint8_t plain[TWIN_MAX], tid[STUN_TID_LEN];
 	struct stun_buf list;
@@ -252,6 +253,8 @@ borrower_lend(
 		return -ENOTCONN;
 	if (o->len > TWIN_CARRY_MAX)
 		return -EMSGSIZE;
+	if (!bucket_take(&b->orders, BORROWER_ORDERS, BORROWER_ORDERS, now_ms))
+		return -EAGAIN;
 	stun_begin_list(&list, plain, sizeof(plain));
 	twin_put_order(&list, o);
 	if ((len = stun_end(&list, false)) < 0)

@@ -5,6 +5,7 @@
 #ifndef NATKIT_BORROWER_H
 #define NATKIT_BORROWER_H
 
+#include "limit.h"
 #include "twin.h"
 
 #define BORROWER_HELLO_MS 250	   /* until the next try, */
@@ -16,6 +17,9 @@
 #define BORROWER_PROBE_MS 1000
 #define BORROWER_PROBES 3     /* and with so many the link is down */
 #define BORROWER_HINT_MS 2000 /* least time between two errors 481 obeyed */
+/* Orders per second, of each process: the twin would not carry out more, and they are longer
+ * than the questions, which anybody can ask. */
+#define BORROWER_ORDERS 5000
 
 enum borrower_handshake {
 	BORROWER_IDLE,
@@ -45,7 +49,8 @@ struct borrower {
 	uint64_t hello_ms;	   /* when to say it (again) */
 	uint32_t interval_ms;
 	uint64_t hint_ms; /* before this, no more hints */
-	bool odd;	  /* the twin's places don't go with ours */
+	struct bucket orders;
+	bool odd; /* the twin's places don't go with ours */
 };
 
 /* own is what we have ourselves: the twin must have the same ports, at other
@@ -67,8 +72,8 @@ void borrower_hint(struct borrower *b, uint64_t now_ms);
 /* The twin's places of a family, TWIN_PORTS of them, or NULL: not to be had. */
 const struct addr *borrower_places(const struct borrower *b, int family);
 /* The message that makes the twin send this. Returns its length, or -ENOTCONN,
- * -EMSGSIZE. */
-int borrower_lend(
-    struct borrower *b, const struct twin_order *o, uint8_t *out, size_t cap);
+ * -EMSGSIZE, -EAGAIN: too many. */
+int borrower_lend(struct borrower *b, const struct twin_order *o,
+    uint64_t now_ms, uint8_t *out, size_t cap);
 
 #endif

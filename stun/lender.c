@@ -13,7 +13,7 @@ lender_init(struct lender *l, const struct twin_keys *keys,
     const struct twin_places *places, uint32_t rate, uint64_t now_ms)
 {
 	memset(l, 0, sizeof(*l));
-	if (rate == 0 || rate > LIMIT_RATE_MAX / 2)
+	if (rate == 0 || rate > LIMIT_RATE_MAX)
 		return -EINVAL;
 	l->keys = keys;
 	l->places = *places;
@@ -48,15 +48,12 @@ lender_sessions(const struct lender *l, uint64_t now_ms)
 }
 
 static uint64_t
-hash(const struct lender *l, const struct addr *from, const struct stun_msg *m)
+hash(const struct lender *l, const struct stun_msg *m)
 {
-	uint8_t in[sizeof(from->ip) + 2 + TWIN_HELLO_LEN], out[8];
+	uint8_t out[8];
 	struct cursor c;
 
-	memcpy(in, from->ip, sizeof(from->ip));
-	put_u16(in + sizeof(from->ip), from->port);
-	memcpy(in + sizeof(from->ip) + 2, m->raw, TWIN_HELLO_LEN);
-	crypto_shorthash(out, in, sizeof(in), l->secret);
+	crypto_shorthash(out, m->raw, TWIN_HELLO_LEN, l->secret);
 	cursor_init(&c, out, sizeof(out));
 	return cursor_u64(&c);
 }
@@ -118,17 +115,18 @@ answer_hello(struct lender *l, const struct stun_msg *m, struct noise *n,
 }
 
 static enum lender_outcome
-hello(struct lender *l, const struct addr *from, const struct stun_msg *m,
-    uint64_t now_ms, uint8_t *out, struct lender_action *act)
+hello(struct lender *l, const struct stun_msg *m, uint64_t now_ms, uint8_t *out,
+    struct lender_action *act)
 {
 	struct lender_pending *p;
+	uint64_t *seen;
 	enum lender_outcome rc;
 	uint64_t request;
 	struct noise n;
 
 	if (!twin_hello_check(l->keys, m))
 		return LENDER_forged;
-	request = hash(l, from, m);
+	request = hash(l, m);
 	if ((p = repeated(l, request, now_ms)) != NULL) {
 		if (p->repeats >= LENDER_REPEATS)
 			return LENDER_replayed;
@@ -137,8 +135,12 @@ hello(struct lender *l, const struct addr *from, const struct stun_msg *m,
 		act->len = p->answer_len;
 		return LENDER_hello;
 	}
+	seen = &l->seen[request % LENDER_SEEN];
+	if (*seen == request)
+		return LENDER_replayed;
 	if (!bucket_take(&l->hellos, LENDER_HELLOS, 2 * LENDER_HELLOS, now_ms))
 		return LENDER_limited;
+	*seen = request;
 	rc = answer_hello(l, m, &n, request, now_ms, out, act);
 	sodium_memzero(&n, sizeof(n));
 	return rc;
@@ -187,13 +189,15 @@ confirm(struct lender *l, struct lender_session *pending)
 	return best;
 }
 
+/* Or what only this machine can reach. */
 static bool
 is_ours(const struct lender *l, const struct addr *a)
 {
 	const struct addr *own =
 	    a->family == ADDR_V4 ? l->places.v4 : l->places.v6;
 
-	return addr_equal_ip(a, &own[0]) || addr_equal_ip(a, &own[1]);
+	return addr_equal_ip(a, &own[0]) || addr_equal_ip(a, &own[1]) ||
+	       (addr_is_loopback(a) && !addr_is_loopback(&own[0]));
 }
 
 static enum lender_outcome
@@ -261,8 +265,8 @@ message(struct lender *l, const struct stun_msg *m, uint64_t now_ms,
 }
 
 enum lender_outcome
-lender_input(struct lender *l, const struct addr *from, const uint8_t *data,
-    size_t len, uint64_t now_ms, uint8_t *out, struct lender_action *act)
+lender_input(struct lender *l, const uint8_t *data, size_t len, uint64_t now_ms,
+    uint8_t *out, struct lender_action *act)
 {
 	struct stun_msg m;
 
@@ -270,7 +274,7 @@ lender_input(struct lender *l, const struct addr *from, const uint8_t *data,
 	if (len > TWIN_MAX || stun_parse(&m, data, len) != 0 || !m.fingerprint)
 		return LENDER_forged;
 	if (m.method == NATKIT_TWIN_HELLO)
-		return hello(l, from, &m, now_ms, out, act);
+		return hello(l, &m, now_ms, out, act);
 	if (m.method == NATKIT_TWIN)
 		return message(l, &m, now_ms, out, act);
 	return LENDER_forged;

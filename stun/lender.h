@@ -8,8 +8,8 @@
 #include "limit.h"
 #include "twin.h"
 
-#define LENDER_SESSIONS 64 /* one for each process of the twin, and old ones */
-#define LENDER_PENDING 32  /* answered, and not confirmed */
+#define LENDER_SESSIONS 128 /* two for each process of the twin: old and new */
+#define LENDER_PENDING 32   /* answered, and not confirmed */
 #define LENDER_PENDING_MS 10000
 #define LENDER_REPEATS 8 /* of an answer, to the same request */
 /* A session that is silent for so long is forgotten: 4 keepalives */
@@ -17,6 +17,9 @@
 /* Handshakes per second: each is made with the twin's key, so more are
  * replays, which cost X25519 and are worth nothing. */
 #define LENDER_HELLOS 32
+/* Requests that are known again: one that was heard on the way must not take
+ * the twin's share of those handshakes. */
+#define LENDER_SEEN 1024
 /* Of a replay: how much older than the latest session's request it may be. */
 #define LENDER_STALE_NS (60 * UINT64_C(1000000000))
 #define LENDER_ORDERS 5000 /* per second, in all */
@@ -32,7 +35,7 @@ struct lender_session {
 
 struct lender_pending {
 	struct lender_session s;
-	uint64_t request; /* hash of it and of where it came from */
+	uint64_t request; /* hash of it */
 	uint8_t repeats;
 	uint8_t answer[TWIN_ANSWER_MAX];
 	uint16_t answer_len;
@@ -62,7 +65,8 @@ struct lender {
 	struct twin_places places;
 	struct lender_session sessions[LENDER_SESSIONS];
 	struct lender_pending pending[LENDER_PENDING];
-	unsigned int next; /* of pending, to be used */
+	unsigned int next;	    /* of pending, to be used */
+	uint64_t seen[LENDER_SEEN]; /* hashes of requests, by their last bits */
 	uint64_t newest_ns;
 	uint8_t secret[LIMIT_KEY_LEN];
 	struct bucket hellos, orders, unknowns;
@@ -82,9 +86,8 @@ int lender_init(struct lender *l, const struct twin_keys *keys,
     const struct twin_places *places, uint32_t rate, uint64_t now_ms);
 void lender_free(struct lender *l);
 /* A datagram. out has TWIN_MAX bytes. */
-enum lender_outcome lender_input(struct lender *l, const struct addr *from,
-    const uint8_t *data, size_t len, uint64_t now_ms, uint8_t *out,
-    struct lender_action *act);
+enum lender_outcome lender_input(struct lender *l, const uint8_t *data,
+    size_t len, uint64_t now_ms, uint8_t *out, struct lender_action *act);
 /* Sessions that are in use now. */
 unsigned int lender_sessions(const struct lender *l, uint64_t now_ms);
 

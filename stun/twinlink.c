@@ -292,8 +292,8 @@ receive_cb(void *arg, const struct path *from, const uint8_t *data, size_t len)
 	struct twinlink *t = arg;
 	struct worker *w = t->worker;
 	struct lender_action act;
-	enum lender_outcome rc = lender_input(
-	    t->lender, &from->remote, data, len, w->now_ms, t->out, &act);
+	enum lender_outcome rc =
+	    lender_input(t->lender, data, len, w->now_ms, t->out, &act);
 
 	if (rc == LENDER_lent &&
 	    !responder_may_send(&w->responder, &act.order.to))
@@ -321,8 +321,11 @@ send_cb(void *arg, uint8_t place, const struct addr *to, const uint8_t *data,
 	    .to = *to,
 	    .data = data,
 	    .len = len};
-	int n = borrower_lend(t->borrower, &o, t->out, sizeof(t->out));
+	int n = borrower_lend(
+	    t->borrower, &o, t->worker->now_ms, t->out, sizeof(t->out));
 
+	if (n == -EAGAIN)
+		tally_add(t->worker->tally, TALLY_twin_limited, 1);
 	if (n <= 0)
 		return;
 	tally_add(t->worker->tally, TALLY_twin_borrowed, 1);

@@ -40,7 +40,7 @@ static enum lender_outcome
 to_lender(const uint8_t *data, size_t len, struct lender_action *act)
 {
 	enum lender_outcome rc =
-	    lender_input(&lender, &from, data, len, now_ms, out, act);
+	    lender_input(&lender, data, len, now_ms, out, act);
 
 	check(act->len <= len);
 	check(rc != LENDER_lent || twin_order_fit(&act->order));
@@ -141,7 +141,7 @@ order(const uint8_t *data, size_t size)
 	struct twin_order o = {
 	    .port = 0, .to = client, .data = data, .len = size};
 	struct lender_action act;
-	int len = borrower_lend(&borrower, &o, buf, sizeof(buf));
+	int len = borrower_lend(&borrower, &o, now_ms, buf, sizeof(buf));
 
 	if (len > 0)
 		to_lender(buf, (size_t)len, &act);
