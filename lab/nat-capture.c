@@ -36,12 +36,12 @@ struct capture {
 	struct event *readable[TAPS_MAX][2];
 	struct tap tap[TAPS_MAX];
 	size_t n;
-	struct netns home;
 	char **boxes;
 	size_t nboxes;
 	int dir;
 	const char *path;
 	pid_t prog, watch;
+	int gate; /* prog begins when a byte comes out of it */
 	int code;
 	bool stopping;
 };
@@ -170,8 +170,6 @@ open_all(struct capture *c)
 	for (size_t i = 0; i < c->nboxes; i++)
 		open_box(c, c->boxes[i], lab);
 	close(lab);
-	if (netns_enter(&c->home) != 0)
-		fatalx(EXIT_TEMP, "can't return to our own namespace");
 }
 
 /* nat-watch is where this program is. */
@@ -221,18 +219,38 @@ start_watch(struct capture *c)
 	close(pipe_fd[0]);
 }
 
+/* Before anything is opened: who isn't root in our own network namespace could
+ * never come back to it, and prog belongs there. It waits for the gate. */
 static void
-start_prog(struct capture *c, char *argv[])
+fork_prog(struct capture *c, char *argv[])
 {
+	int pipe_fd[2];
+	char byte;
+
+	if (pipe2(pipe_fd, O_CLOEXEC) == -1)
+		fatal(EXIT_TEMP, "pipe");
 	c->prog = fork();
 	if (c->prog == -1)
 		fatal(EXIT_TEMP, "fork");
-	if (c->prog != 0)
+	if (c->prog != 0) {
+		close(pipe_fd[0]);
+		c->gate = pipe_fd[1];
 		return;
-	signal(SIGPIPE, SIG_DFL);
+	}
+	close(pipe_fd[1]);
+	if (read(pipe_fd[0], &byte, 1) != 1)
+		_exit(EXIT_TEMP); /* it was not to be */
 	execvp(argv[0], argv);
 	log_warn("%s", argv[0]);
 	_exit(errno == ENOENT ? 127 : 126);
+}
+
+static void
+start_prog(struct capture *c)
+{
+	if (write(c->gate, "", 1) != 1)
+		log_warn("can't start the program");
+	close(c->gate);
 }
 
 static void
@@ -356,8 +374,8 @@ main(int argc, char *argv[])
 	c.path = argv[optind];
 	c.boxes = argv + optind + 1;
 	c.nboxes = (size_t)(prog - optind - 1);
-	if (netns_open(&c.home, "home=/proc/self/ns/net") != 0)
-		fatalx(EXIT_TEMP, "no network namespaces here");
+	if (prog < argc)
+		fork_prog(&c, argv + prog + 1);
 	loop_init(&c.loop, false);
 	c.after = loop_event(&c.loop, -1, 0, after_cb, &c);
 	c.child = evsignal_new(c.loop.base, SIGCHLD, child_cb, &c);
@@ -367,7 +385,7 @@ main(int argc, char *argv[])
 	start_watch(&c);
 	ready_tell(ready);
 	if (prog < argc)
-		start_prog(&c, argv + prog + 1);
+		start_prog(&c);
 	else if (wait_s != 0)
 		loop_at(c.after, now_ms() + wait_s * 1000u);
 	c.code = run(&c);

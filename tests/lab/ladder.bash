@@ -153,6 +153,8 @@ scenario_poison_in() {
 	say first ha 4002 203.0.113.2:4002 ,ttl=2
 	say second hb 4002 198.51.100.2:4002
 	await has records '"state":"refreshed"'
+	nat-lab nat na flush
+	await has records '"box":"na","state":"expired","protocol":"udp","internal":"192\.168\.1\.2:4002"'
 	kill $!
 	! has records '"reason":"clash"' || fail "a clash without poison"
 }
@@ -249,6 +251,29 @@ scenario_captures_in() {
 	done
 	expect 1 'holds no packet in that window' nat-ladder c
 	untraced || fail "capture left a trace"
+}
+
+# An ordinary user can't come back to our network namespace from the lab's.
+scenario_rootless() {
+	local user='setpriv --reuid=65534 --regid=65534 --clear-groups'
+	mount -t tmpfs -o mode=777 none /mnt
+	cd /mnt
+	two_nats linux >t.lab
+	# shellcheck disable=SC2086
+	if ! $user unshare -Urnm true || ! $user test -x "$NATKIT_BUILD/nat-watch"
+	then
+		echo 'SKIP no user namespaces for an ordinary user here'
+		return 0
+	fi
+	# shellcheck disable=SC2086
+	$user env XDG_RUNTIME_DIR= sh -euc '
+		nat-lab up t.lab
+		nat-lab capture c -- sh -c "
+			echo early | nat-lab exec hb socat -t0 - \
+			    UDP4-DATAGRAM:198.51.100.2:4001,bind=:4001"
+		nat-lab down
+		nat-lab ladder c >text'
+	line text 'X na takes it itself: no-mapping'
 }
 
 # A STUN server, and who asks it from behind both NATs.

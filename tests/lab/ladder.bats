@@ -45,6 +45,10 @@ scenario() {
 	scenario captures
 }
 
+@test "an ordinary user captures, too" {
+	scenario rootless
+}
+
 @test "a ladder shows each packet before and after translation" {
 	scenario translated
 }
