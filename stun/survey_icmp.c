@@ -59,12 +59,12 @@ look_over(struct survey *s)
 	bool open = false;
 
 	for (size_t n = 0; n < s->asked; n++) {
-		const struct survey_item *i = &s->item[n];
+		struct survey_item *i = &s->item[n];
 		bool in =
 		    survey_heard(i, &s->place[0][0], s->probe[i->tag].index);
 
-		if (i->control) {
-			s->exact[0] += in;
+		if (i->tag == PORTS - 1) {
+			survey_prove(s, i, 0, in);
 			continue;
 		}
 		s->run_sent[i->tag] += i->outcome != ASKER_UNSENT;

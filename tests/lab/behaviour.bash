@@ -41,6 +41,8 @@ behaviour_site() {
 		want='allocation=preserved hairpin=no' ;;
 	masquerade) # no rules but the kernel's, as in many homes
 		want='allocation=preserved hairpin=no' ;;
+	fragile) # masquerade, and an ICMP error shuts the port
+		want='allocation=preserved icmp=killed' ;;
 	sequential)
 		profile='allocation=sequential'
 		want='allocation=contiguous step=1' ;;
@@ -102,7 +104,7 @@ behaviour_site() {
 		want="$want fragments_out=yes fragments_in=yes" ;; esac
 	case " $want " in *' alg='*) ;; *) want="$want alg=no" ;; esac
 	# with an arbitrary address the helper seldom has the one that it takes
-	[ "$1" = pool ] || want="$want icmp=kept"
+	case "$1 $want" in pool* | *' icmp='*) ;; *) want="$want icmp=kept" ;; esac
 	case $m.$f in
 	*.endpoint-independent) want="$want reaches=any method=direct" ;;
 	endpoint-independent.address-dependent)
@@ -205,6 +207,19 @@ for site in "$@"; do
 	esac
 	case $site in
 	masquerade) net_masquerade "n$n" ;;
+	fragile)
+		net_masquerade "n$n"
+		on "n$n" nft -f - <<-N
+		table ip fragile {
+			set dead { type inet_service
+				flags dynamic,timeout; timeout 60s; }
+			chain pre { type filter hook prerouting priority -350
+				iifname wan icmp type time-exceeded \
+				    add @dead { @th,224,16 }
+				iifname wan udp dport @dead drop; }
+		}
+		N
+		;;
 	pool)
 		# shellcheck disable=SC2086
 		profile_apply "n$n" $profile "pool=203.0.$n.2,203.0.$n.3" ;;

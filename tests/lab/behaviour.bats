@@ -3,7 +3,7 @@
 # nat-stun behaviour behind real NATs of every kind, all at once: each axis is
 # named as the NAT was made.
 
-sites='ei-ei ei-ad ei-apd ad-ei ad-ad ad-apd apd-ei apd-ad apd-apd masquerade
+sites='ei-ei ei-ad ei-apd ad-ei ad-ad ad-apd apd-ei apd-ad apd-apd masquerade fragile
     linux sequential sequential-apd parity random pool internal internal-seen
     deaf fragments-in fragments-out alg none firewall6 short short-outbound'
 
@@ -79,6 +79,10 @@ right() {
 
 @test "hairpin: internal (dropped by the host, or not), none" {
 	right internal internal-seen deaf
+}
+
+@test "an ICMP error that ends a mapping" {
+	right fragile
 }
 
 @test "fragments pass one way only" {
