@@ -153,8 +153,12 @@ take(struct asker *a, struct lane *l, const struct port_msg *m)
 		take_other(a, l, m);
 		return;
 	}
-	if ((k = find_tid(a, tid)) == NULL || !is_plausible(a, k, &m->remote))
+	if ((k = find_tid(a, tid)) == NULL)
 		return;
+	if (!is_plausible(a, k, &m->remote)) {
+		a->stats.foreign++;
+		return;
+	}
 	measure(a, k);
 	finish(a, k, &r);
 }

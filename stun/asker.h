@@ -59,6 +59,7 @@ struct asker_stats {
 	uint64_t sent;	   /* questions that left */
 	uint64_t answered; /* by a response */
 	uint64_t broken;   /* responses that something on the way has spoilt */
+	uint64_t foreign;  /* right ones, but from where the server is not */
 	uint32_t rtt_us;   /* smoothed; 0 before the first answer */
 };
 

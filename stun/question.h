@@ -61,5 +61,9 @@ int answer_parse(struct answer *out, uint8_t tid[STUN_TID_LEN],
 const struct addr *answer_endpoint(const struct answer *a);
 /* Is it a 420 about this attribute? */
 bool answer_refuses(const struct answer *a, uint16_t type);
+/* May an OTHER-ADDRESS of that server be asked? Who asks where a stranger says
+ * must not be sent around in his own host and network. */
+bool answer_other_is_askable(
+    const struct addr *other, const struct addr *server);
 
 #endif

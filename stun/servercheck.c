@@ -119,24 +119,13 @@ advance(struct servercheck *c)
 
 /* ---- answers */
 
-/* Not asked at all: who asks an address that a stranger gives must not be sent
- * around in his own network. */
-static bool
-is_bad_other(const struct servercheck *c)
-{
-	return c->other.family != c->server.family ||
-	       !addr_is_sendable(&c->other) ||
-	       addr_is_loopback(&c->other) != addr_is_loopback(&c->server) ||
-	       addr_is_link_local(&c->other) != addr_is_link_local(&c->server);
-}
-
 static void
 take_other(struct servercheck *c, const struct addr *other)
 {
 	c->other = *other;
 	if (other->family == ADDR_NONE)
 		return;
-	if (is_bad_other(c))
+	if (!answer_other_is_askable(other, &c->server))
 		c->faults |= SERVERCHECK_BAD_OTHER;
 	if (addr_equal_ip(other, &c->server))
 		c->faults |= SERVERCHECK_SAME_IP;

@@ -195,10 +195,12 @@ put(struct survey_item *i)
 	ask.q.bare = true;
 	if (ask.q.padding == 0 && ask.q.filler < s->filler)
 		ask.q.filler = s->filler;
-	i->tries++;
-	s->sent++;
-	if (asker_ask(s->asker, &ask) == 0)
-		return;
+	if (!survey_late(s)) {
+		i->tries++;
+		s->sent++;
+		if (asker_ask(s->asker, &ask) == 0)
+			return;
+	}
 	i->outcome = ASKER_UNSENT;
 	i->at = -1;
 	i->over = true;
@@ -346,12 +348,16 @@ static void
 name_places(struct survey *s, const struct answer *a, const struct addr *server)
 {
 	struct addr other = a->other;
-	char text[ADDR_STRLEN];
+	char text[ADDR_STRLEN], name[ADDR_STRLEN];
 
 	s->place[0][0] = *server;
 	s->known[0][0] = true;
-	if (other.family == ADDR_NONE || other.family != server->family) {
+	if (other.family == ADDR_NONE) {
 		s->no_other = "server";
+	} else if (!answer_other_is_askable(&other, server)) {
+		s->no_other = "server";
+		log_warnx("%s names an OTHER-ADDRESS that is not asked: %s",
+		    addr_format(server, text), addr_format(&other, name));
 	} else if (addr_equal_ip(&other, server)) {
 		s->no_other = "same-ip";
 		log_warnx("%s names its own address as OTHER-ADDRESS: "

@@ -118,6 +118,7 @@ struct survey {
 	enum axes_heard translated;
 	enum axes_dependence mapping, filtering;
 	unsigned alg_same, alg_other;
+	bool unsteady; /* one port, one place, but another endpoint */
 
 	/* of the running axis */
 	unsigned stage, rounds, runs;

@@ -242,10 +242,18 @@ round_over(struct survey *s)
 	step(s);
 }
 
+/* Answers come in from a place that is not the server's: then it does not send
+ * from where it was told to, and no filter is to be blamed for silence. */
+static bool
+is_astray(const struct survey *s)
+{
+	return asker_stats(s->asker).foreign > 0;
+}
+
 static const char *
 why(const struct survey *s)
 {
-	bool ignored = false, refused = false, proven = true;
+	bool ignored = is_astray(s), refused = false, proven = true;
 
 	for (size_t n = 0; n < s->filters; n++) {
 		const struct survey_filter *f = &s->filter[n];
@@ -313,7 +321,7 @@ done(struct survey *s)
 	if (value == 0 && own(s) > 1 && s->value[0] != 0 && s->value[1] != 0)
 		f.reason = "disagree";
 	/* silence counts only from a server that is seen to do it */
-	if (silent && s->exact[BOTH] < 2)
+	if (silent && (s->exact[BOTH] < 2 || is_astray(s)))
 		value = 0;
 	if (value == AXES_ADDRESS_PORT && s->exact[PORT] < 2)
 		value = 0;

@@ -54,7 +54,10 @@ done(struct survey *s)
 
 	if (value == 0 && s->value[0] != 0 && s->value[1] != 0)
 		f.reason = "disagree";
-	if (value == NO && may_stray(s) && !s->stray_known) {
+	if (value == NO && s->unsteady) {
+		value = 0;
+		f.reason = "unsteady";
+	} else if (value == NO && may_stray(s) && !s->stray_known) {
 		value = 0;
 		f.reason = "internal-unseen";
 	} else if (value == NO && s->stray_on > 0) {
@@ -78,7 +81,8 @@ done(struct survey *s)
 	else if (f.reason == NULL)
 		f.reason = survey_why_open(s);
 	for (size_t n = 0; n < s->probes; n++)
-		f.endpoint[f.endpoints++] = s->probe[n].seen;
+		if (s->probe[n].seen.family != ADDR_NONE)
+			f.endpoint[f.endpoints++] = s->probe[n].seen;
 	survey_tell(s, &f);
 	survey_next(s);
 }

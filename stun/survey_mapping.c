@@ -21,6 +21,17 @@ is_translated(const struct survey_item *i)
 	return addr_equal(seen, &i->answer.local) ? 1 : 2;
 }
 
+/* The same way again gives the same endpoint, whatever the NAT. */
+static void
+compare(struct survey *s, const struct survey_item *i)
+{
+	const struct addr *seen = survey_seen(i);
+
+	if (seen->family != ADDR_NONE && s->seen[0][0].family != ADDR_NONE &&
+	    !addr_equal(seen, &s->seen[0][0]))
+		s->unsteady = true;
+}
+
 static void
 translation_over(struct survey *s)
 {
@@ -37,6 +48,7 @@ translation_over(struct survey *s)
 		f.endpoint[f.endpoints++] = *survey_seen(i);
 		f.server[f.servers++] = i->to;
 	}
+	compare(s, &s->item[0]);
 	value = axes_agree(s->value, 2, &f.runs);
 	if (value != 0)
 		f.value = value == 1 ? "none" : "nat";
@@ -158,6 +170,7 @@ find_helper(struct survey *s)
 static void
 control_over(struct survey *s)
 {
+	compare(s, &s->item[0]);
 	for (size_t n = 0; n < 4; n++)
 		if (s->known[n / 2][n % 2])
 			s->seen[n / 2][n % 2] = *survey_seen(&s->item[n]);
@@ -201,11 +214,15 @@ mapping_done(struct survey *s)
 
 	s->mapping =
 	    (enum axes_dependence)axes_agree(s->value, s->runs, &f.runs);
+	if (s->unsteady)
+		s->mapping = AXES_UNKNOWN;
 	f.value = axes_dependence_name(s->mapping);
 	f.base = s->base;
 	show(s, &f);
 	if (f.value == NULL && s->no_other != NULL)
 		f.reason = s->no_other;
+	else if (s->unsteady)
+		f.reason = "unsteady";
 	else if (f.value == NULL && survey_late(s))
 		f.reason = "time";
 	else if (f.value == NULL)

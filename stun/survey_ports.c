@@ -24,7 +24,9 @@ pooling(struct survey *s)
 		n += s->fresh_n[r];
 	}
 	paired = axes_paired(all, n, &f.chance);
-	if (paired == AXES_OPEN)
+	if (s->unsteady)
+		f.reason = "unsteady";
+	else if (paired == AXES_OPEN)
 		f.reason = survey_late(s) ? "time" : "disagree";
 	else
 		f.value = paired == AXES_YES ? "paired" : "arbitrary";
@@ -60,11 +62,15 @@ done(struct survey *s)
 	value = axes_agree(s->value, s->runs, &f.runs);
 	if (value == AXES_CONTIGUOUS && axes_agree(step, s->runs, &f.runs) == 0)
 		value = 0;
+	if (s->unsteady)
+		value = 0;
 	f.value = axes_allocation_name((enum axes_allocation)value);
 	if (value == AXES_CONTIGUOUS)
 		f.step = axes_agree(step, s->runs, &f.runs);
 	if (f.value == NULL)
-		f.reason = survey_late(s) ? "time" : "disagree";
+		f.reason = s->unsteady	    ? "unsteady"
+			   : survey_late(s) ? "time"
+					    : "disagree";
 	survey_tell(s, &f);
 	pooling(s);
 }

@@ -38,10 +38,11 @@ measure() { # NAME ARGS
 	local name=$1
 	shift
 	(
-		code=0
+		code=0 began=${EPOCHREALTIME/./}
 		timeout 50 "$build/nat-stun" behaviour "$@" \
 		    >"$dir/$name.out" 2>"$dir/$name.err" || code=$?
 		echo $code >"$dir/$name.code"
+		echo $((${EPOCHREALTIME/./} - began)) >"$dir/$name.us"
 	) &
 	pids="$pids $!"
 }
@@ -79,7 +80,10 @@ measure tcp 127.0.0.6:6478
 measure silent 127.0.0.1:9
 measure hostile "127.0.0.1:$(cat /run/hostile)"
 measure brief -w 2 127.0.0.1:3478
-for mode in same-ip deaf ignore half long right; do
+# nobody at the other address, and little time
+fault half
+measure hasty -w 6 "127.0.0.1:$fault_port"
+for mode in same-ip stray foreign fickle deaf ignore half long right; do
 	fault $mode
 	measure $mode "127.0.0.1:$fault_port"
 done

@@ -78,6 +78,27 @@ says() {
 	grep -q 'names its own address as OTHER-ADDRESS' "$run.err"
 }
 
+@test "OTHER-ADDRESS in one's own network is not asked" {
+	ended stray 1
+	says mapping inconclusive server
+	says filtering inconclusive server
+	grep -q 'names an OTHER-ADDRESS that is not asked: 192.168.1.1:53' \
+	    "$run.err"
+}
+
+@test "answers from a third place are no filter" {
+	ended foreign 1
+	says mapping endpoint-independent
+	says filtering inconclusive server
+}
+
+@test "a server that tells another endpoint each time is not believed" {
+	ended fickle 0 # by its filtering
+	for axis in mapping allocation pooling hairpin; do
+		says $axis inconclusive unsteady
+	done
+}
+
 @test "a server that drops CHANGE-REQUEST does not make a filter of it" {
 	ended deaf 1
 	says mapping endpoint-independent
@@ -121,6 +142,12 @@ says() {
 	says allocation inconclusive time
 	says refresh inconclusive time
 	[ "$(tail -n 1 "$run.out" | cut -d ' ' -f 1)" = verdict ]
+}
+
+@test "when the time is over nothing more is asked, and no endpoint made up" {
+	ended hasty 1
+	[ "$(cat "$run.us")" -lt 6600000 ]
+	! grep -q 'endpoints=-' "$run.out"
 }
 
 # open NAME: no NAT, no filter

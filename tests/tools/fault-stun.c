@@ -7,6 +7,10 @@
  *	deaf	drops what has a CHANGE-REQUEST
  *	ignore	answers a CHANGE-REQUEST from where it was asked
  *	half	the other address does not answer at all
+ *	stray	OTHER-ADDRESS leads elsewhere
+ *	foreign	has a third place answer CHANGE-REQUEST to who has not asked
+ *		the other address
+ *	fickle	tells another endpoint each time
  *	long	takes RESPONSE-PORT in 4 bytes, drops it in 2
  *	right	no fault (any other word: the same)
  * Says "fast" for each request that comes within 0.8 s of the tenth before. */
@@ -30,6 +34,8 @@
 static const char *mode;
 static int fd[PLACES];
 static struct addr place[PLACES];
+static int third;	    /* is nobody's place */
+static bool asked_b[65536]; /* the ports that have asked the other address */
 
 static bool
 is(const char *name)
@@ -79,7 +85,8 @@ answer(int n, const struct stun_msg *m, const struct addr *from)
 	struct sockaddr_storage ss;
 	uint8_t out[STUN_MAX];
 	struct stun_buf b;
-	int via = n;
+	struct addr seen = *from;
+	int via = n, s = -1;
 
 	if ((is("deaf") && change_len > 0) || (is("half") && n >= 2) ||
 	    (is("long") && port_len == 2))
@@ -92,12 +99,18 @@ answer(int n, const struct stun_msg *m, const struct addr *from)
 		to.port = (uint16_t)(port_len == 4 ? port >> 16 : port);
 	if (is("same-ip"))
 		other = place[n ^ 1];
+	if (is("stray"))
+		addr_parse_ip(&other, "192.168.1.1", 53);
+	if (is("fickle"))
+		seen.port = (uint16_t)(1024 + rand() % 60000);
+	asked_b[from->port] = asked_b[from->port] || n >= 2;
+	s = is("foreign") && via != n && !asked_b[to.port] ? third : fd[via];
 	stun_begin(&b, out, sizeof(out), STUN_BINDING, STUN_SUCCESS, m->tid);
-	stun_put_xor_addr(&b, STUN_XOR_MAPPED_ADDRESS, from);
-	stun_put_addr(&b, STUN_MAPPED_ADDRESS, from);
+	stun_put_xor_addr(&b, STUN_XOR_MAPPED_ADDRESS, &seen);
+	stun_put_addr(&b, STUN_MAPPED_ADDRESS, &seen);
 	stun_put_addr(&b, STUN_OTHER_ADDRESS, &other);
 	len = (size_t)stun_end(&b, true);
-	if (sendto(fd[via], out, len, 0, (struct sockaddr *)&ss,
+	if (sendto(s, out, len, 0, (struct sockaddr *)&ss,
 		addr_to_sockaddr(&to, &ss)) == -1)
 		perror("fault-stun: sendto");
 }
@@ -141,7 +154,7 @@ int
 main(int argc, char *argv[])
 {
 	struct pollfd p[PLACES];
-	uint16_t port[2] = {0, 0};
+	uint16_t port[2] = {0, 0}, port3 = 0;
 
 	if (argc != 2)
 		return 100;
@@ -153,6 +166,7 @@ main(int argc, char *argv[])
 		    (n & 2) != 0 ? "127.0.0.2" : "127.0.0.1", port[n & 1]);
 		p[n] = (struct pollfd){.fd = fd[n], .events = POLLIN};
 	}
+	third = open_place("127.0.0.3", &port3);
 	printf("%u\n", port[0]);
 	fflush(stdout);
 	while (poll(p, PLACES, -1) > 0)

@@ -284,6 +284,40 @@ unknown_attributes_are_bounded(void **state)
 	assert_int_equal(a.unknowns, ANSWER_UNKNOWN_MAX);
 }
 
+/* Nobody's word leads from the Internet into one's own network. */
+static void
+other_is_askable(void **state)
+{
+	static const struct {
+		const char *server, *other;
+		bool askable;
+	} cases[] = {
+	    {"203.0.113.1:3478", "203.0.113.2:3479", true},
+	    {"203.0.113.1:3478", "192.168.1.1:53", false},
+	    {"203.0.113.1:3478", "100.64.0.1:3479", false},
+	    {"203.0.113.1:3478", "169.254.169.254:80", false},
+	    {"203.0.113.1:3478", "127.0.0.1:3479", false},
+	    {"203.0.113.1:3478", "224.0.0.1:3479", false},
+	    {"203.0.113.1:3478", "[2001:db8::1]:3479", false},
+	    {"192.168.1.2:3478", "192.168.1.3:3479", true},
+	    {"192.168.1.2:3478", "203.0.113.1:3479", true},
+	    {"127.0.0.1:3478", "127.0.0.2:3479", true},
+	    {"127.0.0.1:3478", "192.168.1.1:3479", false},
+	    {"[2001:db8::1]:3478", "[2001:db8::2]:3479", true},
+	    {"[2001:db8::1]:3478", "[fe80::1]:3479", false},
+	    {"[2001:db8::1]:3478", "[::1]:3479", false},
+	};
+	struct addr s, o;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(addr_parse(&s, cases[i].server), 0);
+		assert_int_equal(addr_parse(&o, cases[i].other), 0);
+		assert_int_equal(
+		    answer_other_is_askable(&o, &s), cases[i].askable);
+	}
+}
+
 int
 main(void)
 {
@@ -298,6 +332,7 @@ main(void)
 	    cmocka_unit_test(old_servers_are_understood),
 	    cmocka_unit_test(error_names_what_it_does_not_know),
 	    cmocka_unit_test(unknown_attributes_are_bounded),
+	    cmocka_unit_test(other_is_askable),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);
