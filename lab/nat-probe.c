@@ -31,6 +31,9 @@
 #define EVERY_MS 4000u /* what goes out, of refresh; steps of silent */
 #define LATE_MS 3700u  /* what comes in, after the last that went out */
 #define TRY_MS 700u
+#define HITS 3	      /* of icmp: ports; the last one is not hit, to compare */
+#define HIT_MS 200u   /* of icmp: between two tries */
+#define CALL_MS 2000u /* of icmp: they are called back before */
 #define TRIES 4
 #define MTU 1500
 #define HEADERS 28 /* IPv4 and UDP */
@@ -43,11 +46,12 @@ enum question {
 	TTL,
 	DF,
 	BIG,
+	ERROR,
 	QUESTIONS
 };
 
-static const char *const questions[QUESTIONS] = {
-    "refresh", "silent", "fragments", "unreachable", "ttl", "df", "big"};
+static const char *const questions[QUESTIONS] = {"refresh", "silent",
+    "fragments", "unreachable", "ttl", "df", "big", "icmp"};
 
 struct probe;
 
@@ -58,6 +62,7 @@ struct flow {
 	int fd;
 	uint64_t call_ms;
 	bool called;
+	bool hit; /* by an ICMP error */
 };
 
 struct probe {
@@ -82,7 +87,8 @@ static const char usage[] =
     "       nat-probe -b addr [-hqv] [-N fd] [-p port]";
 
 static const char help[] =
-    "  question  refresh, silent, fragments, unreachable, ttl, df or big\n"
+    "  question  refresh, silent, fragments, unreachable, ttl, df, big or "
+    "icmp\n"
     "  -w s      for refresh and silent: take so long (30)\n"
     "  -b addr   be the server, on this IPv4 address\n"
     "  -p port   its port (7000)\n"
@@ -148,7 +154,8 @@ ask(struct probe *p)
 static bool
 has_moments(const struct probe *p)
 {
-	return p->question == REFRESH || p->question == SILENT;
+	return p->question == REFRESH || p->question == SILENT ||
+	       p->question == ERROR;
 }
 
 /* All that have their moment behind them have been called, or not: the first
@@ -186,12 +193,55 @@ refresh_step(struct probe *p)
 }
 
 static void
+error_answer(struct probe *p)
+{
+	const struct flow *f = p->flows;
+	bool alike = f[0].called == f[1].called;
+
+	if (!f[2].called || !alike || !f[0].hit || !f[1].hit)
+		answer(p, "unknown", 0);
+	else
+		answer(p, f[0].called ? "yes" : "no", 0);
+}
+
+/* First all ports ask to be called back. Then an error hits all but the last,
+ * as the TTL ends behind the NAT; a port that is hit sends nothing more, which
+ * would make its mapping anew. */
+static void
+error_step(struct probe *p)
+{
+	int ttl = 2;
+
+	if (now_ms() - p->begin_ms > CALL_MS) {
+		error_answer(p);
+		return;
+	}
+	for (int i = 0; i < HITS; i++) {
+		struct flow *f = &p->flows[i];
+
+		if (p->sent < HITS) {
+			send_text(f, ASKED_CALL " 1500", 64);
+			continue;
+		}
+		setsockopt(f->fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl));
+		if (!f->hit && i < HITS - 1 &&
+		    now_ms() - p->begin_ms < CALL_MS / 2)
+			send_text(f, ASKED_NOTHING, 64);
+	}
+	loop_at(p->timer, now_ms() + HIT_MS);
+}
+
+static void
 timer_cb(evutil_socket_t fd, short events, void *arg)
 {
 	struct probe *p = arg;
 
 	(void)fd;
 	(void)events;
+	if (p->question == ERROR) {
+		error_step(p);
+		return;
+	}
 	if (has_moments(p)) {
 		refresh_step(p);
 		return;
@@ -277,12 +327,15 @@ flow_cb(evutil_socket_t fd, short events, void *arg)
 	int error;
 
 	(void)events;
-	while ((error = read_error(f)) != -1)
+	while ((error = read_error(f)) != -1) {
+		f->hit = true;
 		if (is_wanted(f->probe, error)) {
 			answer(f->probe, "yes", 0);
 			return;
 		}
-	f->probe->from[0] = '\0';
+	}
+	if (f->probe->question != ERROR)
+		f->probe->from[0] = '\0';
 	n = recv(fd, data, sizeof(data) - 1, 0);
 	if (n == -1)
 		return;
@@ -323,7 +376,7 @@ client_options(struct probe *p, char **operands)
 		q++;
 	if (q == QUESTIONS)
 		option_fail("%s: ask refresh, silent, fragments, unreachable, "
-			    "ttl, df or big",
+			    "ttl, df, big or icmp",
 		    operands[0]);
 	p->question = (enum question)q;
 	if (addr_parse(&p->server, operands[1]) != 0 &&
@@ -341,7 +394,9 @@ client(struct probe *p)
 	unsigned n = 1;
 	int code;
 
-	if (has_moments(p) && p->wait_s * 1000 > EVERY_MS)
+	if (p->question == ERROR)
+		n = HITS;
+	else if (has_moments(p) && p->wait_s * 1000 > EVERY_MS)
 		n = (p->wait_s * 1000 - LATE_MS) / EVERY_MS + 1;
 	loop_init(&p->loop, false);
 	while (p->n_flows < n && p->n_flows < PORTS_MAX)

@@ -6,7 +6,7 @@
  * kernel does ARP. Each flag breaks one thing:
  *
  *	-m	mapping: another port for each destination	REQ-1
- *	-a	pooling: each mapping has the next address	REQ-2
+ *	-a	pooling: each mapping has any of the addresses	REQ-2
  *	-o	overloading: the port is kept, taken or not	REQ-3
  *	-l s	lifetime of a mapping in seconds (300)		REQ-5
  *	-r	outbound packets refresh nothing		REQ-6
@@ -222,8 +222,6 @@ pick_port(uint32_t ip, uint16_t port)
 static struct mapping *
 make(uint32_t ip, uint16_t port, uint32_t to_ip, uint16_t to_port)
 {
-	static unsigned turn;
-
 	for (int i = 0; i < MAPPINGS; i++) {
 		struct mapping *m = &table[i];
 
@@ -234,7 +232,7 @@ make(uint32_t ip, uint16_t port, uint32_t to_ip, uint16_t to_port)
 		m->in_port = port;
 		m->to_ip = to_ip;
 		m->to_port = to_port;
-		m->out_ip = outer[flag['a'] ? turn++ % n_public : 0];
+		m->out_ip = outer[flag['a'] ? (size_t)rand() % n_public : 0];
 		m->out_port = pick_port(m->out_ip, port);
 		m->until_ms = now_ms() + lifetime_ms;
 		return m;
