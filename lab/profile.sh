@@ -140,9 +140,11 @@ pf_check() { # KEY VALUE
 	udp_timeout_s | stream_timeout_s) pf_number "$1" "$2" 1 86400 ;;
 	tcp) [ "$2" = open ] || pf_number "$1" "$2" 1 65535 ;;
 	pool | one_to_one)
-		case $2 in
-		'' | *[!0-9.,=]*) pf_bad "$1=$2: must be IPv4 addresses" ;;
-		esac ;;
+		pf_ip='([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])'
+		pf_ip="$pf_ip\\.$pf_ip\\.$pf_ip\\.$pf_ip"
+		[ "$1" = pool ] || pf_ip=$pf_ip=$pf_ip
+		printf '%s\n' "$2" | grep -Eqx "$pf_ip(,$pf_ip)*" ||
+			pf_bad "$1=$2: must be IPv4 addresses" ;;
 	*)
 		pf_list=$(pf_words "$1") || pf_bad "$1=$2: no such key" ||
 			return

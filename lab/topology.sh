@@ -253,5 +253,5 @@ topology_plan() {
 			bad("there is no box in this file")
 		}
 		exit failed
-	}' "$1"
+	}' <"$1" # as an operand, a=b.lab would be an assignment
 }

@@ -129,6 +129,12 @@ topology_errors() {
 	expect 100 'bad\.lab:2: address=10' nat-lab up bad.lab
 	printf '%s\n' 'nat na' 'wire nb loss=3' >bad.lab
 	expect 100 'bad\.lab:2: no box nb' nat-lab up bad.lab
+	for list in pool=999.1.1.1 pool=,,, pool=1.1.1.1, one_to_one=1.1.1.1; do
+		echo "nat na $list" >bad.lab
+		expect 100 "bad\.lab:1: $list: must be" nat-lab up bad.lab
+	done
+	echo house >a=b.lab
+	expect 100 'a=b\.lab:1: house is no kind' nat-lab up a=b.lab ab
 	expect 100 'no topology file nonesuch' nat-lab up nonesuch
 	# nat-link refuses what only it knows, while the lab is being built
 	printf '%s\n' 'nat na' 'wire na loss=300' >bad.lab
