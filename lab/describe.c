@@ -116,7 +116,10 @@ tell_attr(
 		more(d, "USE-CANDIDATE");
 		break;
 	case STUN_ERROR_CODE:
-		more(d, "code %d", stun_get_error(m));
+		if (stun_get_error(m) < 0)
+			more(d, "ERROR-CODE malformed");
+		else
+			more(d, "code %d", stun_get_error(m));
 		break;
 	default:
 		break;

@@ -226,6 +226,10 @@ test_stun(void **state)
 	stun_put(&b, STUN_XOR_MAPPED_ADDRESS, "", 0);
 	describe_payload(&d, data, (size_t)stun_end(&b, true));
 	assert_string_equal(d.detail, "XOR-MAPPED-ADDRESS malformed");
+	stun_begin(&b, data, sizeof(data), STUN_BINDING, STUN_ERROR, tid);
+	stun_put(&b, STUN_ERROR_CODE, "\0\0\0\0", 4); /* 0 is none */
+	describe_payload(&d, data, (size_t)stun_end(&b, true));
+	assert_string_equal(d.detail, "ERROR-CODE malformed");
 }
 
 static void
