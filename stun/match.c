@@ -36,10 +36,15 @@ static void
 line_cb(void *arg, const char *text, size_t len)
 {
 	struct input *in = arg;
+	struct pair_side before = in->side;
 
 	in->line++;
 	if (pair_line(&in->side, text, len) != 0)
 		log_warnx("%s: line %llu skipped: no record that makes sense",
+		    in->name, (unsigned long long)in->line);
+	else if (pair_contradicts(&before, &in->side))
+		log_warnx("%s: line %llu contradicts an earlier one, and "
+			  "counts instead of it",
 		    in->name, (unsigned long long)in->line);
 }
 

@@ -159,6 +159,23 @@ pair_line(struct pair_side *side, const char *line, size_t len)
 	return err;
 }
 
+static bool
+differs(const struct pair_axis *a, const struct pair_axis *b)
+{
+	return a->word != PAIR_UNKNOWN && a->word != b->word;
+}
+
+bool
+pair_contradicts(const struct pair_side *before, const struct pair_side *after)
+{
+	return before->records > 0 &&
+	       (before->silent != after->silent ||
+		   differs(&before->translation, &after->translation) ||
+		   differs(&before->mapping, &after->mapping) ||
+		   differs(&before->filtering, &after->filtering) ||
+		   differs(&before->hairpin, &after->hairpin));
+}
+
 /* ---- rules */
 
 struct rule {

@@ -61,6 +61,9 @@ struct pair_judgement {
  * or -EMSGSIZE for a line that is no record or does not make sense: it changes
  * nothing. */
 int pair_line(struct pair_side *side, const char *line, size_t len);
+/* Does the line that made after of before say otherwise than earlier ones? */
+bool pair_contradicts(
+    const struct pair_side *before, const struct pair_side *after);
 /* The sides are called A and B in the reason. */
 void pair_judge(struct pair_judgement *out, const struct pair_side *a,
     const struct pair_side *b);

@@ -91,3 +91,12 @@ pair() { # CODE args...
 	pair 100 port - < <(yes 'nat axis=alg value=no')
 	[[ "$stderr" == *"too long"* ]]
 }
+
+@test "a line that contradicts an earlier one is told, and counts" {
+	cat port sym >both
+	pair 1 both sym
+	[[ "$stderr" == *"both: line 7 contradicts an earlier one"* ]]
+	cat port port >twice
+	pair 0 twice open
+	[ -z "$stderr" ]
+}
