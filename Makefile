@@ -137,7 +137,7 @@ lab: tests
 # What takes longer than a coffee.
 soak: tests
 	@echo '== soak'
-	@$(TEST_ENV) prove -v -e 'bats --tap' \
+	@$(TEST_ENV) prove -v -j 3 -e 'bats --tap' \
 		$(sort $(wildcard tests/soak/*.bats))
 
 # Unit and end-to-end tests again, under AddressSanitizer and UBSan.
@@ -151,18 +151,16 @@ asan:
 fuzz:
 	@.ci/deps build fuzz
 	@$(MAKE) --no-print-directory $(FUZZ)
-	@for f in $(notdir $(FUZZ)); do \
-		mkdir -p $(BUILD)/fuzz/corpus/$$f; \
-		printf 'fuzz: %s for %s s: ' $$f $(FUZZ_SECONDS); \
-		$(BUILD)/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) \
+	@mkdir -p $(addprefix $(BUILD)/fuzz/corpus/,$(notdir $(FUZZ)))
+	@printf '%s\n' $(notdir $(FUZZ)) | xargs -P 2 -I '{}' sh -c ' \
+		$(BUILD)/fuzz/{} -max_total_time=$(FUZZ_SECONDS) \
 			-artifact_prefix=$(BUILD)/fuzz/ -max_len=4096 \
 			-print_final_stats=1 \
-			$(BUILD)/fuzz/corpus/$$f tests/fuzz/corpus/$$f \
-			>$(BUILD)/fuzz/$$f.log 2>&1 || \
-			{ tail -n 40 $(BUILD)/fuzz/$$f.log; exit 1; }; \
-		sed -n 's/^stat::number_of_executed_units: */executed /p' \
-			$(BUILD)/fuzz/$$f.log; \
-	done
+			$(BUILD)/fuzz/corpus/{} tests/fuzz/corpus/{} \
+			>$(BUILD)/fuzz/{}.log 2>&1 || \
+			{ tail -n 40 $(BUILD)/fuzz/{}.log; exit 255; }; \
+		sed -n "s/^stat::number_of_executed_units: */fuzz: {}: runs: /p" \
+			$(BUILD)/fuzz/{}.log'
 
 lint:
 	@.ci/deps build check lint

@@ -39,7 +39,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	addr_parse(&other, "192.0.2.1:3479");
 	addr_parse(&local, "10.0.0.1:51820");
 	binding_start(&b, &server, 0, 1000000);
-	require(binding_step(&b, 1000000, request) == 28);
+	require(binding_step(&b, 1000000, request) >= STUN_HEADER_LEN);
 	if ((reply = malloc(size + 1)) == NULL)
 		return 0;
 	if (size > 0)
