@@ -12,6 +12,7 @@ gate_read() { # NAME
 # gate_merge NAME key=value ...: sets gate_keys. A profile= begins anew.
 gate_merge() {
 	gate_read "$1"
+	gate_name=$1
 	shift
 	for gate_arg; do
 		case $gate_arg in
@@ -25,6 +26,8 @@ gate_merge() {
 		gate_keys="$gate_keys $gate_arg"
 	done
 	gate_keys=${gate_keys# }
+	[ ${#gate_keys} -le 300 ] ||
+		pf_bad "$gate_name: more than 300 bytes of keys: profile= begins anew"
 }
 
 # What the profiles need that hold more than one public address: further ones
@@ -103,8 +106,7 @@ gate_change() { # NAME key=value ... | flush
 		profile_flush "$1"
 		return
 	fi
-	gate_merge "$@"
-	gate_apply "$1" || return
+	gate_merge "$@" && gate_apply "$1" || return
 	gate_line="$(sed -n "s/^\(box lab=[^ ]* name=$1 .*\) profile=.*/\1/p" \
 	    /run/lab/boxes) profile=$(gate_name)"
 	sed "s|^box lab=[^ ]* name=$1 .*|$gate_line|" /run/lab/boxes \

@@ -141,10 +141,12 @@ pf_check() { # KEY VALUE
 	tcp) [ "$2" = open ] || pf_number "$1" "$2" 1 65535 ;;
 	pool | one_to_one)
 		pf_ip='([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])'
-		pf_ip="$pf_ip\\.$pf_ip\\.$pf_ip\\.$pf_ip"
+		# No loopback, no multicast
+		pf_first='([1-9]|[1-9][0-9]|1[013-9][0-9]|12[0-689]|2[01][0-9]|22[0-3])'
+		pf_ip="$pf_first\\.$pf_ip\\.$pf_ip\\.$pf_ip"
 		[ "$1" = pool ] || pf_ip=$pf_ip=$pf_ip
 		printf '%s\n' "$2" | grep -Eqx "$pf_ip(,$pf_ip)*" ||
-			pf_bad "$1=$2: must be IPv4 addresses" ;;
+			pf_bad "$1=$2: must be IPv4 addresses of hosts" ;;
 	*)
 		pf_list=$(pf_words "$1") || pf_bad "$1=$2: no such key" ||
 			return

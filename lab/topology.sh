@@ -25,9 +25,10 @@ topology_plan() {
 			return 0
 		split(a, p, ".")
 		for (i = 1; i <= 4; i++)
-			if (length(p[i]) > 3 || p[i] > 255)
+			if (length(p[i]) > 3 || p[i] > 255 || p[i] ~ /^0./)
 				return 0
-		return p[4] > 0 && p[4] < 255
+		return p[1] > 0 && p[1] != 127 && p[1] < 224 && \
+		    p[4] > 0 && p[4] < 255
 	}
 	function prefix_of(a) {
 		sub(/\.[0-9]+$/, "", a)
@@ -58,6 +59,10 @@ topology_plan() {
 				return bad("address= spans two networks of 256")
 			else if (last_of(a[i]) == 254)
 				return bad(a[i] " is the router of the provider")
+			else if ((b, a[i]) in outside)
+				return bad(a[i] " stands there twice")
+			else
+				outside[b, a[i]] = 1
 		p = prefix_of(a[1])
 		if (p in taken)
 			bad(p ".0 is the network of " taken[p])
@@ -102,6 +107,13 @@ topology_plan() {
 		}
 		if (lan[b] in taken || lan[b] == prefix_of(opt[b, "address"]))
 			bad("lan= is in use outside")
+		# Up to the next box that translates, all have to know the way.
+		for (a = b; a != "isp" && (a == b || kind[a] != "nat"); )
+			a = behind[a]
+		if (kind[b] != "nat" && (a, lan[b]) in way)
+			bad("lan= is that of " way[a, lan[b]])
+		if (kind[b] != "nat")
+			way[a, lan[b]] = b
 		printf "%s %d %s %s addresses=%s gateway=%s ipv4=%s ipv6=%s" \
 		    " lan=%s upnp=%s%s\n", kind[b], line, b, behind[b],
 		    opt[b, "address"], up[b], v, six_of[b], lan[b],
@@ -156,6 +168,9 @@ topology_plan() {
 	}
 	{ sub(/#.*/, "") }
 	NF == 0 { next }
+	# As much as a record can say of it.
+	length($0) > 300 { bad("a line has 300 bytes at most"); next }
+	++lines > 500 { bad("500 boxes and wires are the most"); exit }
 	/[^A-Za-z0-9._:\/@+=,\[\] \t-]/ { bad("this has a character that no" \
 	    " key or value has"); next }
 	{
@@ -171,6 +186,10 @@ topology_plan() {
 		}
 		if (b !~ /^[a-z][a-z0-9-]*$/ || length(b) > 10) {
 			bad(b ": a name has up to 10 of a-z, 0-9 and -")
+			next
+		}
+		if (b ~ /^wire-/) {
+			bad(b ": names that begin with wire- are those of wires")
 			next
 		}
 		if (k == "wire") {

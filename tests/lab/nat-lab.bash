@@ -133,6 +133,28 @@ topology_errors() {
 		echo "nat na $list" >bad.lab
 		expect 100 "bad\.lab:1: $list: must be" nat-lab up bad.lab
 	done
+	for list in 127.0.0.1 224.0.0.1 0.0.0.1 255.255.255.255 198.51.100.010 \
+		198.51.100.2,198.51.100.2; do
+		echo "nat na address=$list" >bad.lab
+		expect 100 'bad\.lab:1: .* \(no IPv4 address\|twice\)' nat-lab up bad.lab
+	done
+	for list in pool one_to_one=10.0.0.2; do
+		echo "nat na $list=224.0.0.1" >bad.lab
+		expect 100 'bad\.lab:1: .* must be' nat-lab up bad.lab
+	done
+	for list in 127.0.0.0 224.0.0.0 0.0.0.0; do
+		echo "nat na lan=$list/24" >bad.lab
+		expect 100 'bad\.lab:1: lan= is a network' nat-lab up bad.lab
+	done
+	printf 'router r%s lan=10.9.0.0/24\n' a b >bad.lab
+	expect 100 'bad\.lab:2: lan= is that of ra' nat-lab up bad.lab
+	# the name of a namespace that is made for a wire
+	printf '%s\n' 'nat na' 'host wire-na behind=na' 'wire na' >bad.lab
+	expect 100 'bad\.lab:2: wire-na: ' nat-lab up bad.lab
+	yes 'udp=open' | head -n 300000 | tr '\n' ' ' | sed 's/^/nat na /' >bad.lab
+	expect 100 'bad\.lab:1: a line has 300' timeout 20 nat-lab up bad.lab
+	seq 300000 | sed 's/.*/host h& behind=x/' >bad.lab
+	expect 100 'bad\.lab:501: 500 boxes' timeout 20 nat-lab up bad.lab
 	echo house >a=b.lab
 	expect 100 'a=b\.lab:1: house is no kind' nat-lab up a=b.lab ab
 	expect 100 'no topology file nonesuch' nat-lab up nonesuch
@@ -297,6 +319,8 @@ change() {
 	[ "$one" != "$two" ] || fail "not address-dependent: $one"
 	expect 100 '^nat-lab: fatal: hairpin=maybe: must' nat-lab nat na hairpin=maybe
 	expect 100 'ha is no nat' nat-lab nat ha hairpin=no
+	expect 100 'more than 300 bytes' nat-lab nat na \
+		"pool=198.51.100.2$(printf ',198.51.100.%d' $(seq 3 40))"
 	nat-lab list | grep -q 'name=na .*profile=ei-apd,allocation=random,mapping=address-dependent$'
 	nat-lab nat na profile=pool | grep -q 'profile=pool$'
 	one=$(mapped ha 5000 192.0.2.1) two=$(mapped ha 5001 192.0.2.1)
