@@ -17,26 +17,22 @@
 int
 netns_open(struct netns *ns, const char *operand)
 {
-	const char *equals = strchr(operand, '='), *name = operand;
-	const char *slash = strrchr(operand, '/');
-	char path[512];
-	size_t len;
+	size_t len = strcspn(operand, "=");
+	char path[NETNS_NAME + sizeof("/run/netns/")];
+	const char *where = path;
 
-	if (equals == NULL && slash != NULL)
-		name = slash + 1;
-	len = equals != NULL ? (size_t)(equals - name) : strlen(name);
-	if (len == 0 || len >= sizeof(ns->name) ||
-	    strspn(name, NAME_BYTES) < len)
+	if (len == 0 || len >= sizeof(ns->name) || operand[0] == '-' ||
+	    strspn(operand, NAME_BYTES) < len)
 		return -EBADMSG;
-	memset(ns, 0, sizeof(*ns));
-	memcpy(ns->name, name, len);
-	if (equals != NULL)
-		snprintf(path, sizeof(path), "%s", equals + 1);
-	else if (slash != NULL)
-		snprintf(path, sizeof(path), "%s", operand);
+	if (operand[len] == '=')
+		where = operand + len + 1;
 	else
 		snprintf(path, sizeof(path), "/run/netns/%s", operand);
-	ns->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (where[0] != '/')
+		return -EBADMSG;
+	memset(ns, 0, sizeof(*ns));
+	memcpy(ns->name, operand, len);
+	ns->fd = open(where, O_RDONLY | O_CLOEXEC);
 	return ns->fd == -1 ? -errno : 0;
 }
 

@@ -22,8 +22,9 @@ struct netns_addr {
 	uint32_t ifindex;
 };
 
-/* operand is NAME (of /run/netns), NAME=/path or /path/to/NAME. Returns 0,
- * -EBADMSG for a name that is none ([A-Za-z0-9_-]), or -errno of open. */
+/* operand is NAME (of /run/netns) or NAME=/path. Returns 0, -EBADMSG for a name
+ * that is none ([A-Za-z0-9_-], no path) or a path that is none, or -errno of
+ * open. */
 int netns_open(struct netns *ns, const char *operand);
 /* From here on sockets and files of /proc are those of that namespace. */
 int netns_enter(const struct netns *ns);
