@@ -7,7 +7,6 @@
 #include <netinet/ip.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,7 +14,6 @@
 #include "cursor.h"
 #include "udp.h"
 
-#define CALL_MAX_MS 600000
 #define COPIES 3 /* one may get lost */
 #define COPY_MS 30
 #define IP_LEN 20
@@ -118,12 +116,8 @@ call_cb(evutil_socket_t fd, short events, void *arg)
 }
 
 static void
-call_later(struct asked *a, const struct addr *to, const char *text)
+call_later(struct asked *a, const struct addr *to, uint32_t ms)
 {
-	long ms = strtol(text + strlen(ASKED_CALL), NULL, 10);
-
-	if (ms < 0 || ms > CALL_MAX_MS)
-		return;
 	for (int i = 0; i < ASKED_CALLS; i++) {
 		struct asked_call *c = &a->calls[i];
 
@@ -131,15 +125,52 @@ call_later(struct asked *a, const struct addr *to, const char *text)
 			continue;
 		c->left = COPIES;
 		c->to = *to;
-		loop_at(c->timer, now_ms() + (uint64_t)ms);
+		loop_at(c->timer, now_ms() + ms);
 		return;
 	}
 }
 
+/* The word and what ends it: a blank, a zero, or the end of data. */
 static bool
-begins(const char *data, const char *word)
+begins(const uint8_t *data, size_t len, const char *word)
 {
-	return strncmp(data, word, strlen(word)) == 0;
+	size_t n = strlen(word);
+
+	return len >= n && memcmp(data, word, n) == 0 &&
+	       (len == n || memchr(" \n", data[n], 3) != NULL);
+}
+
+/* Digits, and what ends them. */
+static bool
+parse_ms(uint32_t *out, const uint8_t *data, size_t len)
+{
+	uint32_t ms = 0;
+	size_t i;
+
+	for (i = 0; i < len && data[i] >= '0' && data[i] <= '9'; i++) {
+		ms = ms * 10 + (data[i] - '0');
+		if (ms > ASKED_CALL_MAX_MS)
+			return false;
+	}
+	if (i == 0 || (i < len && memchr(" \n", data[i], 3) == NULL))
+		return false;
+	*out = ms;
+	return true;
+}
+
+enum asked_for
+asked_parse(const uint8_t *data, size_t len, uint32_t *ms)
+{
+	size_t call = strlen(ASKED_CALL " ");
+
+	if (begins(data, len, ASKED_COUNT))
+		return ASKED_FOR_COUNT;
+	if (begins(data, len, ASKED_FRAGMENTS))
+		return ASKED_FOR_FRAGMENTS;
+	if (begins(data, len, ASKED_CALL) && len > call &&
+	    parse_ms(ms, data + call, len - call))
+		return ASKED_FOR_CALL;
+	return ASKED_FOR_NOTHING;
 }
 
 static void
@@ -147,20 +178,28 @@ readable_cb(evutil_socket_t fd, short events, void *arg)
 {
 	struct asked *a = arg;
 	struct udp_info info;
-	char data[2049], text[32];
-	int n = udp_recv(fd, data, sizeof(data) - 1, &info);
+	uint8_t data[2048];
+	char text[32];
+	uint32_t ms;
+	int n = udp_recv(fd, data, sizeof(data), &info);
 
 	(void)events;
 	if (n < 0)
 		return;
-	data[n] = '\0';
-	snprintf(text, sizeof(text), ASKED_COUNTED " %d", n);
-	if (begins(data, ASKED_COUNT))
+	switch (asked_parse(data, (size_t)n, &ms)) {
+	case ASKED_FOR_COUNT:
+		snprintf(text, sizeof(text), ASKED_COUNTED " %d", n);
 		send_text(a, &info.remote, text);
-	else if (begins(data, ASKED_CALL))
-		call_later(a, &info.remote, data);
-	else if (begins(data, ASKED_FRAGMENTS))
+		break;
+	case ASKED_FOR_CALL:
+		call_later(a, &info.remote, ms);
+		break;
+	case ASKED_FOR_FRAGMENTS:
 		send_fragments(a, &info.remote);
+		break;
+	case ASKED_FOR_NOTHING:
+		break;
+	}
 }
 
 int

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "addr.h"
 #include "loop.h"
@@ -21,6 +22,15 @@
 	"fragments" /* answered with one of 2400 bytes, in two
 				     * fragments, the last one first */
 
+#define ASKED_CALL_MAX_MS 600000
+
+enum asked_for {
+	ASKED_FOR_NOTHING,
+	ASKED_FOR_COUNT,
+	ASKED_FOR_CALL,
+	ASKED_FOR_FRAGMENTS,
+};
+
 struct asked_call {
 	struct asked *asked;
 	struct event *timer;
@@ -35,6 +45,9 @@ struct asked {
 	struct asked_call calls[ASKED_CALLS];
 };
 
+/* What a datagram asks for. An answer asks for nothing, or two servers would
+ * talk to each other for ever. Sets *ms with ASKED_FOR_CALL only. */
+enum asked_for asked_parse(const uint8_t *data, size_t len, uint32_t *ms);
 /* Needs CAP_NET_RAW, for the fragments. Returns 0 or -errno. */
 int asked_open(struct asked *a, struct loop *l, const struct addr *local);
 void asked_close(struct asked *a);
