@@ -248,3 +248,16 @@ addr_is_sendable(const struct addr *a)
 	return addr_ip_len(a) > 0 && a->port != 0 && !addr_is_any(a) &&
 	       !addr_is_multicast(a);
 }
+
+bool
+addr_is_public4(const struct addr *a)
+{
+	const uint8_t *ip = a->ip;
+
+	if (a->family != ADDR_V4 || addr_is_any(a) || addr_is_loopback(a) ||
+	    addr_is_link_local(a) || addr_is_multicast(a))
+		return false;
+	return ip[0] != 10 && !(ip[0] == 172 && (ip[1] & 0xf0) == 16) &&
+	       !(ip[0] == 192 && ip[1] == 168) &&
+	       !(ip[0] == 100 && (ip[1] & 0xc0) == 64);
+}

@@ -44,6 +44,9 @@ bool addr_is_any(const struct addr *a);
 bool addr_is_loopback(const struct addr *a);
 bool addr_is_link_local(const struct addr *a);
 bool addr_is_multicast(const struct addr *a); /* and IPv4 broadcast */
+/* An IPv4 address that is neither private (RFC 1918), shared (RFC 6598: behind
+ * a provider's NAT), nor any of those above. */
+bool addr_is_public4(const struct addr *a);
 /* An address that a datagram may be sent to: a port, not any, not multicast */
 bool addr_is_sendable(const struct addr *a);
 

@@ -15,19 +15,6 @@
 #define PORT 33434
 #define ICMP_TIME_EXCEEDED 11
 
-bool
-depth_is_public(const struct addr *a)
-{
-	const uint8_t *ip = a->ip;
-
-	if (a->family != ADDR_V4 || addr_is_any(a) || addr_is_loopback(a) ||
-	    addr_is_link_local(a) || addr_is_multicast(a))
-		return false;
-	return ip[0] != 10 && !(ip[0] == 172 && (ip[1] & 0xf0) == 16) &&
-	       !(ip[0] == 192 && ip[1] == 168) &&
-	       !(ip[0] == 100 && (ip[1] & 0xc0) == 64);
-}
-
 unsigned
 depth_of(const struct addr hop[DEPTH_HOPS])
 {
@@ -36,7 +23,7 @@ depth_of(const struct addr hop[DEPTH_HOPS])
 	for (i = 0; i < DEPTH_HOPS; i++) {
 		if (hop[i].family == ADDR_NONE)
 			unknown++;
-		else if (depth_is_public(&hop[i]))
+		else if (addr_is_public4(&hop[i]))
 			break;
 	}
 	/* A silent first hop before a public second one is the one NAT. */

@@ -8,16 +8,12 @@
 #ifndef NATKIT_DEPTH_H
 #define NATKIT_DEPTH_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "addr.h"
 
 #define DEPTH_HOPS 3
 
-/* IPv4 that the Internet routes: not RFC 1918, shared (RFC 6598), link-local,
- * loopback. */
-bool depth_is_public(const struct addr *a);
 /* hop[k] answered at TTL k + 1, or is ADDR_NONE. Returns the number of NATs,
  * at least 1; 0 when the hops don't tell. */
 unsigned depth_of(const struct addr hop[DEPTH_HOPS]);

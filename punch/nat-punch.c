@@ -271,7 +271,7 @@ look(struct punch *u, const struct peer *peer)
 		return;
 	}
 	for (size_t i = 0; i < x->n_remotes; i++) {
-		if (!depth_is_public(&x->remotes[i].addr))
+		if (!addr_is_public4(&x->remotes[i].addr))
 			continue;
 		memset(u->hop, 0, sizeof(u->hop));
 		set_depth(u, 0);

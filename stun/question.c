@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "depth.h"
-
 /* What may stand in a response without harm: the attributes of RFC 8489 and
  * 5780, and what servers of RFC 3489 sent (section 11.2 there). */
 static const uint16_t known[] = {
@@ -165,5 +163,5 @@ answer_other_is_askable(const struct addr *other, const struct addr *server)
 	return other->family == server->family && addr_is_sendable(other) &&
 	       addr_is_loopback(other) == addr_is_loopback(server) &&
 	       addr_is_link_local(other) == addr_is_link_local(server) &&
-	       (!depth_is_public(server) || depth_is_public(other));
+	       (!addr_is_public4(server) || addr_is_public4(other));
 }

@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#include "depth.h"
 #include "strays.h"
 
 #define PAIRS 2
@@ -98,7 +97,7 @@ classify(struct survey *s, const struct survey_item *i, unsigned pair)
 	if (addr_equal(&i->from, &p->local) && !addr_equal_ip(ip, &p->seen))
 		s->internal++;
 	else if (addr_equal_ip(ip, &p->seen) ||
-		 addr_equal_ip(ip, &s->probe[0].seen) || depth_is_public(ip))
+		 addr_equal_ip(ip, &s->probe[0].seen) || addr_is_public4(ip))
 		s->external++; /* perhaps another address of its pool */
 	else
 		s->elsewhere++;

@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-#include "depth.h"
-
 #define PORTS 3	 /* two are hit by an error; one is not: the control */
 #define HOPS 8	 /* routers that are looked for */
 #define TIMES 2	 /* each */
@@ -157,7 +155,7 @@ is_outside(const struct survey *s, const struct survey_item *i)
 {
 	if (s->translated != AXES_YES)
 		return i->ttl > 1;
-	return depth_is_public(&i->from) &&
+	return addr_is_public4(&i->from) &&
 	       !addr_equal_ip(&i->from, &s->probe[0].seen);
 }
 
