@@ -32,6 +32,7 @@
 #	drop input		to the NAT itself, and not UDP
 #	drop blocked		UDP, or another TCP port, from inside
 #	drop fragment
+#	drop changing		while other rules are being made
 
 profile_names() {
 	cat <<-N
@@ -563,26 +564,57 @@ pf_rules() {
 	echo "}"
 }
 
+# Between old rules and new ones, and until conntrack has forgotten its entries,
+# nothing passes: a packet of an old flow would take its mapping over. Should we
+# end meanwhile, all passes again after 5 s.
+pf_hold() { # NS
+	nsenter --net="/run/netns/$1" nft -f - <<-N
+	table inet hold; delete table inet hold
+	table inet hold {
+		set now { type nf_proto; flags timeout
+			elements = { ipv4 timeout 5s, ipv6 timeout 5s }; }
+		chain in { type filter hook prerouting priority -450
+			iifname != lo meta nfproto @now drop comment "drop changing"; }
+		chain out { type filter hook output priority -450
+			oifname != lo meta nfproto @now drop comment "drop changing"; }
+	}
+	N
+}
+
+pf_release() { # NS
+	nsenter --net="/run/netns/$1" nft delete table inet hold
+}
+
+# pf_switch NS RULES [SYSCTL...]. Entries of conntrack go as well: else flows go
+# on by what was before.
+pf_switch() {
+	pf_ns=$1 pf_text=$2 pf_code=0
+	shift 2
+	pf_hold "$pf_ns" || return
+	{
+		nsenter --net="/run/netns/$pf_ns" nft -f - <<-N &&
+		$pf_text
+		N
+		{
+			[ $# = 0 ] ||
+			nsenter --net="/run/netns/$pf_ns" sysctl -qw "$@"
+		} &&
+		nsenter --net="/run/netns/$pf_ns" conntrack -F 2>/dev/null
+	} || pf_code=$?
+	pf_release "$pf_ns" && return "$pf_code"
+}
+
 profile_apply() {
 	pf_ns=$1
 	shift
 	pf_defaults
 	pf_set "$@" && pf_settle "$pf_ns" || return
 	pf_text=$(pf_rules)
-	nsenter --net="/run/netns/$pf_ns" nft -f - <<-N || return
-	$pf_text
-	N
-	nsenter --net="/run/netns/$pf_ns" sysctl -qw \
+	pf_switch "$pf_ns" "$pf_text" \
 	    net.netfilter.nf_conntrack_udp_timeout="$pf_silent" \
 	    net.netfilter.nf_conntrack_udp_timeout_stream="$pf_active" \
 	    net.ipv4.conf.all.send_redirects=0 \
-	    net.ipv4.conf.default.send_redirects=0 || return
-	profile_forget "$pf_ns"
-}
-
-# Entries of conntrack as well: else flows go on by what was before.
-profile_forget() {
-	nsenter --net="/run/netns/$1" conntrack -F 2>/dev/null
+	    net.ipv4.conf.default.send_redirects=0
 }
 
 profile_flush() {
@@ -591,8 +623,5 @@ profile_flush() {
 		$1 == "table" { family = $2; table = $3 }
 		($1 == "set" || $1 == "map") && family ~ /^ip6?$/ &&
 		    table == "nat" { print "flush", $1, family, table, $2 }')
-	nsenter --net="/run/netns/$1" nft -f - <<-N || return
-	$pf_text
-	N
-	profile_forget "$1"
+	pf_switch "$1" "$pf_text"
 }

@@ -6,7 +6,8 @@
 #include <string.h>
 
 static const char *const words[] = {"filtering", "no-mapping", "hairpin",
-    "collision", "firewall", "blocked", "fragment", "input", "loss", "ttl"};
+    "collision", "firewall", "blocked", "fragment", "input", "changing", "loss",
+    "ttl"};
 
 static size_t
 word_len(const char *s)

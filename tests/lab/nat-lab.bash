@@ -330,6 +330,38 @@ change() {
 		fail "the pool is still there"
 }
 
+# A packet that comes while a NAT changes, right before it forgets.
+between() {
+	nat-lab up home >up.out
+	stun_server
+	mkdir before
+	cat >before/conntrack <<-END
+	#!/bin/sh
+	PATH=${PATH#*:}:/usr/sbin:/sbin
+	echo x | nsenter --net=/run/netns/ha socat -u - \
+	    UDP:192.0.2.1:3478,sourceport=5000
+	echo between >>"$d/between"
+	exec conntrack "\$@"
+	END
+	chmod +x before/conntrack
+	local old new
+	for new in 'profile=ei-ei' 'flush'; do
+		nat-lab nat na profile=ei-ei allocation=random >nat.out
+		old=$(mapped ha 5000 192.0.2.1)
+		PATH=$d/before:$PATH nat-lab nat na "$new" >nat.out
+		new=$(mapped ha 5000 192.0.2.1)
+		[ "$old" != "$new" ] || fail "$old has been taken over"
+	done
+	[ "$(wc -l <between)" = 2 ]
+	nat-lab exec na nft list table inet hold && fail "it still holds"
+	# When something goes wrong, all passes as before.
+	nat-lab nat na profile=ei-ei allocation=random >nat.out
+	old=$(mapped ha 5000 192.0.2.1)
+	printf '#!/bin/sh\nexit 1\n' >before/conntrack
+	expect 100 '' env PATH="$d/before:$PATH" nat-lab nat na flush
+	mapped ha 5000 192.0.2.1 | grep -q 198.51.100.2
+}
+
 wires() {
 	nat-lab up far >up.out
 	stun_server

@@ -53,6 +53,10 @@ scenario() {
 	scenario change
 }
 
+@test "while a NAT changes, nothing passes" {
+	scenario between
+}
+
 @test "a wire loses everything, and nothing" {
 	scenario wires
 }
