@@ -9,6 +9,7 @@
 #define STEP_MAX 16
 #define CONTIGUOUS_MIN 5
 #define PORTS_MIN 6
+#define APART_MIN 7 /* a pool of two hides once in 128 runs */
 
 /* ---- silence */
 
@@ -233,19 +234,30 @@ axes_allocation(
 	return AXES_RANDOM;
 }
 
-/* One change may be a new address of the whole NAT; a pool goes to and fro. */
-enum axes_heard
-axes_paired(const struct axes_port *list, size_t n, double *chance)
+void
+axes_pool_add(struct axes_pool *p, const struct addr *seen, bool apart)
 {
-	size_t changes = 0;
+	size_t i = 0;
 
+	p->changes += p->addresses > 0 && !addr_equal_ip(&p->last, seen);
+	p->apart += apart;
+	p->last = *seen;
+	while (i < p->addresses && !addr_equal_ip(&p->seen[i], seen))
+		i++;
+	if (i == p->addresses && i < AXES_POOL_MAX)
+		p->seen[p->addresses++] = *seen;
+}
+
+/* One change may be a new address of the whole NAT; a pool goes to and fro.
+ * Of those apart each would have had the other one as likely as not. */
+enum axes_heard
+axes_paired(const struct axes_pool *p, double *chance)
+{
 	*chance = 0;
-	for (size_t i = 1; i < n; i++)
-		changes += !addr_equal_ip(&list[i - 1].seen, &list[i].seen);
-	if (changes > 1)
+	if (p->changes > 1)
 		return AXES_NO;
-	*chance = n > 0 ? halves(n - 1) : 1;
-	return n < PORTS_MIN || changes > 0 ? AXES_OPEN : AXES_YES;
+	*chance = halves(p->apart);
+	return p->apart < APART_MIN || p->changes > 0 ? AXES_OPEN : AXES_YES;
 }
 
 /* ---- runs and the verdict */

@@ -86,9 +86,25 @@ const char *axes_allocation_name(enum axes_allocation a); /* or NULL */
  * contiguous ones; *chance: that another kind of NAT did it. */
 enum axes_allocation axes_allocation(
     const struct axes_port *list, size_t n, int *step, double *chance);
-/* YES: all were seen with one address; *chance that a pool did it. */
-enum axes_heard axes_paired(
-    const struct axes_port *list, size_t n, double *chance);
+
+/* Public addresses of one internal address, in the order of the ports that
+ * they were seen for. */
+#define AXES_POOL_MAX 16
+struct axes_pool {
+	struct addr seen[AXES_POOL_MAX]; /* each once */
+	size_t addresses;
+	struct addr last;
+	unsigned changes;
+	unsigned apart;
+};
+
+/* A fresh port's, by one server address. apart: after a wait of no certain
+ * length. Without it, ports that others take in turn with ours hide a pool
+ * whose addresses go round: ours all get the same one. */
+void axes_pool_add(struct axes_pool *p, const struct addr *seen, bool apart);
+/* NO: to and fro between addresses. YES: always one; *chance that a pool did
+ * it. */
+enum axes_heard axes_paired(const struct axes_pool *p, double *chance);
 
 /* ---- runs and the verdict */
 

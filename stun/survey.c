@@ -198,6 +198,10 @@ put(struct survey_item *i)
 	if (!survey_late(s)) {
 		i->tries++;
 		s->sent++;
+		/* never port 0: a daemon's may have an address of its own */
+		i->first = s->known[0][0] && s->fresh_port[i->port] &&
+			   addr_equal(&i->to, &s->place[0][0]);
+		s->fresh_port[i->port] &= !i->first;
 		if (asker_ask(s->asker, &ask) == 0)
 			return;
 	}
@@ -245,6 +249,8 @@ answered(void *arg, const struct asker_result *r)
 		i->answer = *r->answer;
 		compare(s, r->answer);
 	}
+	if (i->first && survey_seen(i)->family != ADDR_NONE)
+		axes_pool_add(&s->pool, survey_seen(i), s->apart);
 	s->answered += ok;
 	if (i->control)
 		axes_rate_add(&s->rate, ok);
@@ -327,6 +333,7 @@ survey_open(struct survey *s)
 		log_warn("no further UDP port");
 		return -1;
 	}
+	s->fresh_port[index] = true;
 	return index;
 }
 
@@ -409,6 +416,8 @@ begin(struct survey *s, const struct survey_item *i)
 	s->source = i->answer.local;
 	s->source.port = 0;
 	s->seen[0][0] = *survey_seen(i);
+	s->fresh_port[s->control] = false;
+	axes_pool_add(&s->pool, &s->seen[0][0], false);
 	s->mtu = find_mtu(&i->to);
 	s->axis = 0;
 	order[0](s);

@@ -38,6 +38,7 @@ struct survey_item {
 	bool must; /* asked again until it is answered */
 	unsigned tries;
 	bool over;
+	bool first; /* of a fresh port, to A:P1: what makes its mapping */
 	/* ASKER_UNSENT: it has left no trace, and shows nothing */
 	enum asker_outcome outcome;
 	struct answer answer; /* of ASKER_ANSWER */
@@ -85,11 +86,14 @@ struct survey {
 	bool json;
 	bool shared; /* port 0 is a running daemon's */
 	bool broken; /* nobody reads the records */
+	bool answered_at_all;
+	bool response_port_long;
+	bool unsteady; /* one port, one place, but another endpoint */
+	bool apart;    /* what is asked now comes after a random wait */
 	uint64_t start_ms, end_ms;
 
 	struct addr candidate[SURVEY_SERVERS]; /* addresses to begin with */
 	size_t candidates;
-	bool answered_at_all;
 	struct addr place[2][2]; /* [address A, B][port P1, P2] */
 	bool known[2][2];
 	const char *no_other; /* why B is not there */
@@ -111,14 +115,14 @@ struct survey {
 	struct addr seen[2][2];	   /* the control port, by each place */
 	struct survey_port helper; /* asks for answers to other ports */
 	enum axes_heard response_port;
-	bool response_port_long;
 	unsigned helpers; /* tried */
 
 	/* what was found */
 	enum axes_heard translated;
 	enum axes_dependence mapping, filtering;
 	unsigned alg_same, alg_other;
-	bool unsteady; /* one port, one place, but another endpoint */
+	struct axes_pool pool;
+	bool fresh_port[ASKER_PORTS]; /* has not asked A:P1 */
 
 	/* of the running axis */
 	unsigned stage, rounds, runs;
@@ -130,7 +134,7 @@ struct survey {
 	unsigned exact[2], exact_sent[2]; /* control questions, of two kinds */
 	struct axes_port fresh[3][10];
 	size_t fresh_n[3];
-	struct survey_port probe[40];
+	struct survey_port probe[48];
 	size_t probes;
 	unsigned internal, external, elsewhere; /* hairpins, by source */
 	struct strays stray;

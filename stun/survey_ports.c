@@ -1,47 +1,76 @@
 /* SPDX-License-Identifier: ISC */
 /* Which external port does a fresh port get, and which address (RFC 4787
  * sections 4.2 and 4.1)? One port after the other, so that the order in which
- * the NAT sees them is ours whatever gets lost. */
+ * the NAT sees them is ours whatever gets lost. Every fresh port of the survey
+ * is evidence of pooling; some more are asked from at random times. */
 #include "survey.h"
 
+#include <sodium.h>
 #include <string.h>
 
 #define PORTS 10
 #define RUNS 3
+#define APART_MAX 16 /* ports more, for pooling */
+#define WAIT_MS 100
 
 static void next_port(struct survey *s);
+static void pooling(struct survey *s);
+
+/* ---- pooling */
 
 static void
-pooling(struct survey *s)
+pooling_done(struct survey *s)
 {
 	struct survey_finding f = {.axis = "pooling", .runs = s->runs};
-	struct axes_port all[RUNS * PORTS];
-	enum axes_heard paired = AXES_OPEN;
-	size_t n = 0;
+	enum axes_heard paired = axes_paired(&s->pool, &f.chance);
 
-	for (unsigned r = 0; r < s->runs; r++) {
-		memcpy(all + n, s->fresh[r], s->fresh_n[r] * sizeof(all[0]));
-		n += s->fresh_n[r];
-	}
-	paired = axes_paired(all, n, &f.chance);
+	s->apart = false;
 	if (s->unsteady)
 		f.reason = "unsteady";
 	else if (paired == AXES_OPEN)
-		f.reason = survey_late(s) ? "time" : "disagree";
+		f.reason =
+		    s->pool.changes > 0 ? "disagree" : survey_why_open(s);
 	else
 		f.value = paired == AXES_YES ? "paired" : "arbitrary";
-	/* all that there are, each once */
-	for (size_t i = 0; i < n && f.endpoints < SURVEY_SHOWN; i++) {
-		size_t j = 0;
-
-		while (j < i && !addr_equal_ip(&all[j].seen, &all[i].seen))
-			j++;
-		if (j == i)
-			f.endpoint[f.endpoints++] = all[i].seen;
-	}
+	for (size_t i = 0; i < s->pool.addresses; i++)
+		f.endpoint[f.endpoints++] = s->pool.seen[i];
 	survey_tell(s, &f);
 	survey_next(s);
 }
+
+static void
+pooling_ask(struct survey *s)
+{
+	struct survey_item *i = NULL;
+	int port = survey_open(s);
+
+	if (port < 0) {
+		pooling_done(s);
+		return;
+	}
+	s->probe[s->probes++].index = port;
+	if ((i = survey_ask(s, 0, port, &s->place[0][0])) != NULL)
+		i->control = true;
+	survey_run(s, pooling);
+}
+
+/* Whoever else makes mappings behind this NAT at the asker's even pace (another
+ * one of us) makes none, one, or more of them in such a time. */
+static void
+pooling(struct survey *s)
+{
+	double chance = 0;
+
+	s->apart = true;
+	if (axes_paired(&s->pool, &chance) != AXES_OPEN || s->unsteady ||
+	    s->rounds++ == APART_MAX || survey_late(s))
+		pooling_done(s);
+	else
+		survey_wait(
+		    s, WAIT_MS + randombytes_uniform(WAIT_MS * 3), pooling_ask);
+}
+
+/* ---- allocation */
 
 static void
 done(struct survey *s)

@@ -254,32 +254,76 @@ few_ports_say_nothing(void **state)
 	(void)state;
 	assert_int_equal(
 	    axes_allocation(list, 5, &step, &chance), AXES_A_UNKNOWN);
-	assert_int_equal(axes_paired(list, 5, &chance), AXES_OPEN);
-	assert_int_equal(axes_paired(NULL, 0, &chance), AXES_OPEN);
 }
 
+/* Addresses a, b, c; in capitals: after a wait of no certain length. */
 static enum axes_heard
 paired(const char *which)
 {
-	struct axes_port list[32];
+	struct axes_pool p = {0};
 	double chance = 0;
-	size_t n = strlen(which);
 
-	for (size_t i = 0; i < n; i++)
-		list[i].seen =
-		    at(which[i] == 'a' ? "198.51.100.1:1" : "198.51.100.2:1");
-	return axes_paired(list, n, &chance);
+	for (; *which != '\0'; which++) {
+		struct addr a = at("198.51.100.0:1");
+
+		a.ip[3] = (uint8_t)(*which | 0x20);
+		axes_pool_add(&p, &a, *which < 'a');
+	}
+	return axes_paired(&p, &chance);
 }
 
 static void
 pools(void **state)
 {
 	(void)state;
-	assert_int_equal(paired("aaaaaaaaaa"), AXES_YES);
+	assert_int_equal(paired(""), AXES_OPEN);
+	assert_int_equal(paired("AAAAAA"), AXES_OPEN);
+	assert_int_equal(paired("aaaaaaaaaaAAAAAAA"), AXES_YES);
 	assert_int_equal(paired("ababababab"), AXES_NO);
 	assert_int_equal(paired("aaaabaaaaa"), AXES_NO);
+	assert_int_equal(paired("aaaaAABA"), AXES_NO);
+	assert_int_equal(paired("abcabc"), AXES_NO);
 	/* the NAT got a new address meanwhile */
-	assert_int_equal(paired("aaaaabbbbb"), AXES_OPEN);
+	assert_int_equal(paired("aaaaabbbbbBBBBBBBB"), AXES_OPEN);
+	/* others may have taken every second one */
+	assert_int_equal(paired("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"), AXES_OPEN);
+}
+
+/* Simulated: pools that go round, and another host that takes as many ports
+ * for each of ours as keep us at one address, one every 100 ms; ours are that
+ * far apart, too, and then 100 to 400 ms. */
+static void
+a_pool_in_step_is_not_paired(void **state)
+{
+	unsigned wrong = 0, found = 0;
+
+	(void)state;
+	srand(1);
+	for (unsigned run = 0; run < 10000; run++) {
+		unsigned period = 2 + run % 4, index = 0;
+		struct axes_pool p = {0};
+		struct addr a = at("198.51.100.0:1");
+		enum axes_heard is = AXES_OPEN;
+		double chance = 0, ms = 0;
+
+		for (int i = 0; i < 20; i++)
+			axes_pool_add(&p, &a, false);
+		assert_int_equal(axes_paired(&p, &chance), AXES_OPEN);
+		for (int i = 0; i < 16 && is == AXES_OPEN; i++) {
+			ms += 100 + rand() % 300;
+			while (ms >= 100) {
+				ms -= 100;
+				index += period - 1;
+			}
+			a.ip[3] = (uint8_t)(++index % period);
+			axes_pool_add(&p, &a, true);
+			is = axes_paired(&p, &chance);
+		}
+		wrong += is == AXES_YES;
+		found += is == AXES_NO;
+	}
+	assert_true(wrong <= 10000 / 100);
+	assert_true(found >= 9500);
 }
 
 /* ---- runs and the verdict */
@@ -363,6 +407,7 @@ main(void)
 	    cmocka_unit_test(allocations),
 	    cmocka_unit_test(few_ports_say_nothing),
 	    cmocka_unit_test(pools),
+	    cmocka_unit_test(a_pool_in_step_is_not_paired),
 	    cmocka_unit_test(runs_must_agree),
 	    cmocka_unit_test(confidences),
 	    cmocka_unit_test(verdicts),
