@@ -42,6 +42,7 @@ struct borrower {
 	const struct twin_keys *keys;
 	struct twin_places own;
 	bool up;
+	bool odd; /* the twin's places don't go with ours */
 	struct borrower_session now, next;
 	enum borrower_handshake handshake;
 	struct noise noise;
@@ -50,7 +51,6 @@ struct borrower {
 	uint32_t interval_ms;
 	uint64_t hint_ms; /* before this, no more hints */
 	struct bucket orders;
-	bool odd; /* the twin's places don't go with ours */
 };
 
 /* own is what we have ourselves: the twin must have the same ports, at other
