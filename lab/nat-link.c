@@ -409,20 +409,14 @@ side_slots(struct link *k, int i)
 static void
 drop(const struct link *k)
 {
-	const char *what;
-	int rc = drop_privileges(
-	    k->user == NULL ? "nobody" : k->user, k->user != NULL, &what);
+	int rc;
 
-	if (rc == -ENOENT && k->user != NULL)
-		fatalx(EXIT_USAGE, "-u %s: no such user", k->user);
-	if (rc == 0) {
-		what = "seccomp";
-		rc = drop_syscalls(
-		    syscalls, sizeof(syscalls) / sizeof(syscalls[0]));
-	}
+	drop_to(k->user);
+	rc = drop_syscalls(syscalls, sizeof(syscalls) / sizeof(syscalls[0]));
+	if (rc == 0)
+		return;
 	errno = -rc;
-	if (rc != 0)
-		fatal(EXIT_USAGE, "can't drop privileges: %s", what);
+	fatal(EXIT_USAGE, "can't drop privileges: seccomp");
 }
 
 static void

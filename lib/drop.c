@@ -283,13 +283,22 @@ drop_syscalls(const char *const extra[], size_t n)
 }
 
 void
-drop_all(void)
+drop_to(const char *user)
 {
 	const char *what;
-	int r = drop_privileges("nobody", false, &what);
+	int r = drop_privileges(
+	    user == NULL ? "nobody" : user, user != NULL, &what);
 
-	if (r < 0) {
-		errno = -r;
-		fatal(EXIT_USAGE, "can't drop privileges: %s", what);
-	}
+	if (r == 0)
+		return;
+	errno = -r;
+	if (r == -ENOENT && user != NULL)
+		fatalx(EXIT_USAGE, "-u %s: no such user", user);
+	fatal(EXIT_USAGE, "can't drop privileges: %s", what);
+}
+
+void
+drop_all(void)
+{
+	drop_to(NULL);
 }

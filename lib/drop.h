@@ -22,5 +22,7 @@ int drop_syscalls(const char *const extra[], size_t n);
 /* What every program that parses network bytes calls after its sockets are
  * open: drop_privileges("nobody", false), fatal on failure. */
 void drop_all(void);
+/* The same for a program with -u: user is its argument, or NULL. */
+void drop_to(const char *user);
 
 #endif

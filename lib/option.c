@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,4 +125,27 @@ option_port(const char *path, uint16_t port)
 		    "and give its socket with -s",
 		    port);
 	fatal(code, "UDP port %u", port);
+}
+
+uint8_t *
+option_key(const char *path, uint8_t pub[KEY_LEN])
+{
+	uint8_t *secret = sodium_malloc(KEY_LEN);
+	bool loose = false;
+	int err = 0;
+
+	if (secret == NULL)
+		fatalx(EXIT_TEMP, "out of memory");
+	err = key_load(secret, pub, path, &loose);
+	if (err == -EBADMSG)
+		fatalx(EXIT_USAGE,
+		    "%s: not one private key; make one with: wg genkey > FILE",
+		    path);
+	if (err != 0) {
+		errno = -err;
+		fatal(EXIT_USAGE, "%s", path);
+	}
+	if (loose)
+		log_warnx("%s: others may read this key; chmod 600 it", path);
+	return secret;
 }

@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "key.h"
 #include "port.h"
 
 /* What follows "usage: ", without a newline at the end; help (or NULL) is
@@ -25,5 +26,9 @@ uint32_t option_number(
  * or 111 when it can't be had. A socket that is not there yet is waited for,
  * one second at most. */
 struct port *option_port(const char *path, uint16_t port);
+/* The private key in the file that -k names ("-" is standard input), in memory
+ * of sodium_malloc, and its public half; ends the program with 100 or 111 when
+ * it can't be had, and warns when others may read the file. */
+uint8_t *option_key(const char *path, uint8_t pub[KEY_LEN]);
 
 #endif

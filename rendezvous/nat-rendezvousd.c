@@ -309,23 +309,7 @@ sighup_cb(evutil_socket_t sig, short events, void *arg)
 static void
 load_key(struct daemon *d)
 {
-	bool loose = false;
-	int rc;
-
-	d->secret = sodium_malloc(KEY_LEN);
-	if (d->secret == NULL)
-		fatalx(EXIT_TEMP, "out of memory");
-	rc = key_load(d->secret, d->public, d->keyfile, &loose);
-	if (rc == -EBADMSG)
-		fatalx(EXIT_USAGE,
-		    "%s: not one private key; `wg genkey` makes one",
-		    d->keyfile);
-	if (rc != 0) {
-		errno = -rc;
-		fatal(EXIT_USAGE, "%s", d->keyfile);
-	}
-	if (loose)
-		log_warnx("%s can be read by others; chmod 600 it", d->keyfile);
+	d->secret = option_key(d->keyfile, d->public);
 	d->config.secret = d->secret;
 	d->config.public = d->public;
 }
@@ -382,7 +366,6 @@ listen_all(struct daemon *d)
 static void
 start(struct daemon *d)
 {
-	const char *what;
 	int rc;
 
 	load_key(d);
@@ -405,14 +388,7 @@ start(struct daemon *d)
 		errno = -rc;
 		fatal(EXIT_USAGE, "%s", d->socket);
 	}
-	rc = drop_privileges(
-	    d->user == NULL ? "nobody" : d->user, d->user != NULL, &what);
-	if (rc != 0) {
-		errno = -rc;
-		if (rc == -ENOENT && d->user != NULL)
-			fatalx(EXIT_USAGE, "-u %s: no such user", d->user);
-		fatal(EXIT_USAGE, "can't drop privileges: %s", what);
-	}
+	drop_to(d->user);
 }
 
 static void

@@ -102,24 +102,7 @@ options_read(struct options *o, int argc, char *argv[], const char *letters,
 void
 options_load_key(const struct options *o, struct options_key *out)
 {
-	bool loose = false;
-	int err;
-
-	out->secret = sodium_malloc(KEY_LEN);
-	if (out->secret == NULL)
-		fatalx(EXIT_TEMP, "out of memory");
-	err = key_load(out->secret, out->pub, o->key_path, &loose);
-	if (err == -EBADMSG)
-		fatalx(EXIT_USAGE,
-		    "%s: no private key; make one with: wg genkey > %s",
-		    o->key_path, o->key_path);
-	if (err != 0) {
-		errno = -err;
-		fatal(EXIT_USAGE, "%s", o->key_path);
-	}
-	if (loose)
-		log_warnx(
-		    "%s: others may read this key; chmod 600 it", o->key_path);
+	out->secret = option_key(o->key_path, out->pub);
 }
 
 void

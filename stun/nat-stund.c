@@ -277,21 +277,6 @@ open_sockets(struct stund *d)
 	}
 }
 
-static void
-drop(const struct stund *d)
-{
-	const char *what;
-	int rc = drop_privileges(
-	    d->user == NULL ? "nobody" : d->user, d->user != NULL, &what);
-
-	if (rc == 0)
-		return;
-	errno = -rc;
-	if (rc == -ENOENT && d->user != NULL)
-		fatalx(EXIT_USAGE, "-u %s: no such user", d->user);
-	fatal(EXIT_USAGE, "can't drop privileges: %s", what);
-}
-
 /* Makes the other processes, each of which closes what is not its own: who
  * reads what -N writes shall see its end, too. */
 static void
@@ -402,7 +387,7 @@ start(struct stund *d)
 	loop_init(&d->loop, false);
 	if (d->me == 0)
 		open_board(d);
-	drop(d);
+	drop_to(d->user);
 	if (d->me != 0 &&
 	    (prctl(PR_SET_PDEATHSIG, SIGTERM) == -1 || getppid() != d->parent))
 		exit(EXIT_TEMP);

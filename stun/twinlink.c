@@ -42,12 +42,9 @@ twinlink_options(struct twin_keys *keys, const char **peer, const char *text,
 {
 	char copy[KEY_STRLEN + RESOLVE_HOST + 16], *host, *port_text;
 	uint8_t theirs[KEY_LEN], pub[KEY_LEN];
-	uint8_t *secret = sodium_malloc(KEY_LEN);
-	bool loose = false;
+	uint8_t *secret;
 	int rc = -EBADMSG;
 
-	if (secret == NULL)
-		fatalx(EXIT_TEMP, "out of memory");
 	if (strlen(text) < sizeof(copy)) {
 		memcpy(copy, text, strlen(text) + 1);
 		rc = key_parse_server(copy, theirs, &host, &port_text);
@@ -64,16 +61,7 @@ twinlink_options(struct twin_keys *keys, const char **peer, const char *text,
 		option_fail("-O %s: the twin must have our ports; its -p is to "
 			    "be %u",
 		    text, port);
-	rc = key_load(secret, pub, keyfile, &loose);
-	if (rc == -EBADMSG)
-		fatalx(EXIT_USAGE,
-		    "%s: not one private key; `wg genkey` makes one", keyfile);
-	if (rc != 0) {
-		errno = -rc;
-		fatal(EXIT_USAGE, "%s", keyfile);
-	}
-	if (loose)
-		log_warnx("%s can be read by others; chmod 600 it", keyfile);
+	secret = option_key(keyfile, pub);
 	if (twin_keys_init(keys, secret, pub, theirs) != 0)
 		option_fail(
 		    "-O %s: this is our own key; give the twin's", text);

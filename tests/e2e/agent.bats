@@ -180,7 +180,7 @@ field() {
 		run --separate-stderr "$r" key -k bad.key
 		[ "$status" -eq 100 ]
 		[ -z "$output" ]
-		[[ "$stderr" == *"bad.key: no private key"* ]]
+		[[ "$stderr" == *"bad.key: not one private key"* ]]
 	done
 	run --separate-stderr "$r" key -k none.key
 	[ "$status" -eq 100 ]

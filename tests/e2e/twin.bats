@@ -61,7 +61,7 @@ refused() {
 	chmod 644 key
 	run -100 --separate-stderr "$D" -vv -b 203.0.113.77 -k key \
 		-O "$OTHER@127.0.0.2:3478"
-	[[ $stderr == *'key can be read by others; chmod 600 it'* ]]
+	[[ $stderr == *'key: others may read this key; chmod 600 it'* ]]
 	[[ $stderr != *"$(cat key)"* ]]
 }
 
