@@ -68,7 +68,7 @@ changes_port(enum servercheck_step step)
 bool
 servercheck_next(const struct servercheck *c, struct servercheck_ask *out)
 {
-	struct servercheck_ask ask = {.to = c->server};
+	struct servercheck_ask ask = {.to = c->server, .q.filler = c->filler};
 
 	switch (c->step) {
 	case SERVERCHECK_STEPS:
@@ -231,6 +231,10 @@ servercheck_tell(struct servercheck *c, const struct answer *a, bool second)
 		return;
 	if (a != NULL)
 		weigh(c, a);
+	else if (c->step == SERVERCHECK_PLAIN && c->filler == 0) {
+		c->filler = SERVERCHECK_FILLER;
+		return;
+	}
 	c->found[c->step] = word_of(a);
 	switch (c->step) {
 	case SERVERCHECK_PLAIN:

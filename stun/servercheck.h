@@ -18,6 +18,9 @@
 /* A type that must be understood, and that nobody has assigned. */
 #define SERVERCHECK_UNKNOWN 0x7ffe
 #define SERVERCHECK_PADDING 64
+/* Bytes that make every question longer than its answer: some servers keep
+ * silent otherwise (nat-stund -A). */
+#define SERVERCHECK_FILLER 192
 
 enum servercheck_step {
 	SERVERCHECK_PLAIN,
@@ -66,6 +69,7 @@ struct servercheck {
 	struct addr from;   /* of the plain answer */
 	struct addr mapped; /* by the server's first address */
 	struct addr other;  /* OTHER-ADDRESS */
+	size_t filler;	    /* of each question, once a bare one was silent */
 	bool dependent;	    /* its other addresses see another endpoint */
 	unsigned int faults;
 	unsigned int percent; /* greatest answer, of its request */

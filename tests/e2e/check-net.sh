@@ -39,6 +39,7 @@ ask() { # NAME command [options] server
 }
 
 "$b/nat-stund" -1 -b 127.0.0.1 -b 127.0.0.2 -p 3478 -P 3479 >"$d/two" &
+"$b/nat-stund" -A -1 -b 127.0.0.7 -b 127.0.0.8 >"$d/modesty" &
 "$b/nat-stund" -1 -b 127.0.0.3 -p 3478 >"$d/one" &
 "$b/nat-stund" -1 -b ::1 -p 3478 >"$d/six" &
 (umask 077 && wg genkey >"$d/key")
@@ -53,7 +54,7 @@ turnserver -n -S -L 127.0.0.5 -L 127.0.0.6 -p 3478 --alt-listening-port=3479 \
 printf '%s\n' '127.0.0.1 localhost' '127.0.0.1 half.example' \
 	'127.0.0.9 half.example' >"$d/hosts"
 mount --bind "$d/hosts" /etc/hosts
-for f in two one six rendezvousd hostile refusing lent.out; do
+for f in two modesty one six rendezvousd hostile refusing lent.out; do
 	await test -s "$d/$f"
 done
 await grep -q :3479 "$d/two"
@@ -62,6 +63,7 @@ await "$b/nat-stun" -q -w 1 127.0.0.5
 check two 127.0.0.1 &
 check json -j 127.0.0.2:3479 &
 check lent -s "$d/lent" 127.0.0.1 &
+check modest 127.0.0.7 &
 check one 127.0.0.3 &
 check six '[::1]' &
 check rendezvousd 127.0.0.4 &
@@ -75,7 +77,7 @@ check family -6 127.0.0.1 &
 ask lifetime lifetime 127.0.0.4 &
 ask ignores lifetime "127.0.0.1:$(cat "$d/hostile")" &
 ask silence lifetime -w 1 127.0.0.1:9 &
-for f in two json lent one six rendezvousd coturn hostile refusing half nobody \
+for f in two json lent modest one six rendezvousd coturn hostile refusing half nobody \
 	unreachable family lifetime ignores silence; do
 	await test -s "$d/$f.code"
 done

@@ -93,6 +93,13 @@ usage() {
 	[[ "$out" == '{"record":"stun","endpoint":"127.0.0.2:3479",'*'"other":"127.0.0.1:3478",'* ]]
 }
 
+@test "a server that amplifies nothing (-A) is asked at length" {
+	was modest 0
+	[[ "$out" == *" rfc5780=yes other=127.0.0.8:3479 "* ]]
+	[[ "$out" == *" unknown=420 reply=right "* ]]
+	[ "${out##*amplification=}" -le 100 ]
+}
+
 @test "coturn's server does all of it, too, and amplifies" {
 	was coturn 0
 	[[ "$out" == *" rfc5780=yes other=127.0.0.6:3479 "* ]]

@@ -29,6 +29,7 @@ struct sim {
 	bool long_only;
 	bool error;
 	bool silent;
+	bool modest; /* never longer than the question */
 	unsigned int asked;
 };
 
@@ -108,6 +109,8 @@ serve(struct sim *s, const struct servercheck_ask *q, struct answer *a,
 		a->error = 500;
 	if (s->deaf_ip && q->q.change_ip)
 		return false;
+	if (s->modest && q->q.filler < a->len)
+		return false;
 	return !s->dependent || !(q->q.change_ip || q->q.change_port);
 }
 
@@ -123,7 +126,7 @@ run(struct sim s)
 		bool second = false, is = serve(&s, &q, &a, &second);
 
 		assert_true(addr_is_sendable(&q.to));
-		assert_true(s.asked <= SERVERCHECK_STEPS);
+		assert_true(s.asked <= SERVERCHECK_STEPS + 1);
 		servercheck_tell(&c, is ? &a : NULL, second);
 	}
 	return c;
@@ -269,6 +272,20 @@ no_answer(void **state)
 	assert_int_equal(c.step, SERVERCHECK_STEPS);
 }
 
+static void
+modest(void **state)
+{
+	struct sim s = good();
+	struct servercheck c;
+
+	(void)state;
+	s.modest = true;
+	c = run(s);
+	assert_true(servercheck_good(&c));
+	assert_int_equal(servercheck_5780(&c), SERVERCHECK_YES);
+	assert_true(c.percent > 0 && c.percent <= 100);
+}
+
 int
 main(void)
 {
@@ -279,6 +296,7 @@ main(void)
 	    cmocka_unit_test(one_address),
 	    cmocka_unit_test(behind_a_nat),
 	    cmocka_unit_test(no_answer),
+	    cmocka_unit_test(modest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
