@@ -13,6 +13,7 @@
 #	lab_in prog args	run in the lab: /run/netns/BOX are its boxes, and
 #				nsenter --net=/run/netns/BOX goes there
 #	lab_on BOX prog args	run on a box
+#	lab_print		records to standard output, as JSON with json=-j
 #	lab_path		PATH with natkit's own programs in it, for these
 #
 # lab_in and lab_on give the program's exit code. With lab_exec=exec they become
@@ -24,7 +25,9 @@
 # a lock that is held as long as it lives. Namespaces, processes and files end
 # with it, whatever happens to it.
 
-lab_name='' lab_pid='' lab_box='' lab_exec=''
+# shellcheck source=lab/json.sh
+. "$lab_dir/json.sh"
+lab_name='' lab_pid='' lab_box='' lab_exec='' json=''
 
 # Inside a lab?
 if [ -n "${NATLAB:-}" ] && [ -f /run/lab/name ] &&
@@ -156,8 +159,24 @@ lab_on() {
 
 # Each line by a write of its own, as records are.
 lab_print() {
-	while read -r lab_line; do
+	if [ -n "${json:-}" ]; then
+		json_records
+	else
+		cat
+	fi | while read -r lab_line; do
 		printf '%s\n' "$lab_line"
+	done
+}
+
+# The options of a verb that has -h and -j alone: sets json, and OPTIND.
+lab_options() {
+	json=''
+	while getopts :hj letter; do
+		case $letter in
+		h) help ;;
+		j) json=-j ;;
+		*) usage "-$OPTARG is no option of $verb" ;;
+		esac
 	done
 }
 

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: ISC
 # shellcheck shell=sh disable=SC2154,SC2034
-# nat-lab grade [-qv] [-w seconds] -- prog args: grading.sh in new namespaces
-synopsis='nat-lab grade [-qv] [-w seconds] -- prog [arg...]'
-options='  -w s  take so long at most for what needs long (150): REQ-5 is decided
+# nat-lab grade [-jqv] [-w seconds] -- prog args: grading.sh in new namespaces
+synopsis='nat-lab grade [-hjqv] [-w seconds] -- prog [arg...]'
+options='  -j    records as JSON Lines
+  -w s  take so long at most for what needs long (150): REQ-5 is decided
         after 2 minutes, REQ-6 after the time that a mapping lives
   -q    say less on standard error, and keep to itself what prog says there
   -v    say more'
-grade_w=150
-while getopts :hqvw: letter; do
+grade_w=150 json=''
+while getopts :hjqvw: letter; do
 	case $letter in
 	h) help ;;
+	j) json=-j ;;
 	q) verbosity=-1 ;;
 	v) verbosity=1 ;;
 	w)
@@ -46,7 +48,7 @@ grade_end() { # CODE
 # shellcheck disable=SC2086
 setpriv --pdeathsig KILL env PATH="$lab_path" unshare $new --fork \
     --kill-child --mount-proc sh "$lab_dir/grading.sh" "$verbosity" "$grade_w" \
-    "$@" &
+    "$json" "$@" &
 child=$!
 trap 'grade_end 130' INT
 trap 'grade_end 143' TERM HUP

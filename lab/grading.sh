@@ -4,7 +4,7 @@
 # Pid 1 of the namespaces in which a NAT program is graded, run by grade.sh:
 # builds the network, starts the program, asks through it, and prints a
 # requirement record for each requirement of RFC 4787.
-# usage: grading.sh VERBOSITY SECONDS prog args
+# usage: grading.sh VERBOSITY SECONDS -j|"" prog args
 #
 #	h1, h2, h3 --- sw --- nat --- isp --- pub
 #
@@ -14,8 +14,10 @@
 set -efu
 LC_ALL=C
 export LC_ALL
-lab_dir=${0%/*} verbosity=$1 seconds=$2
-shift 2
+lab_dir=${0%/*} verbosity=$1 seconds=$2 json=$3
+shift 3
+# shellcheck source=lab/json.sh
+. "$lab_dir/json.sh"
 # shellcheck source=lab/net.sh
 . "$lab_dir/net.sh"
 d=/run/grade outer=198.51.100 mtu=1400 musts=0
@@ -234,7 +236,9 @@ ask() {
 
 requirement() { # NUMBER LEVEL VALUE REASON EVIDENCE
 	[ "$2.$3" != must.fail ] || musts=1
-	echo "requirement number=$1 level=$2 value=$3${4:+ reason=$4}${5:+ evidence=$5}"
+	printf '%s\n' \
+	    "requirement number=$1 level=$2 value=$3${4:+ reason=$4}${5:+ evidence=$5}" |
+		if [ -n "$json" ]; then json_records; else cat; fi
 }
 
 # axis NAME: sets axis and why to that record's value and reason.

@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: ISC
 # shellcheck shell=sh disable=SC2154
-# nat-lab list [NAME]
+# nat-lab list [-j] [NAME]
+lab_options "$@"
+shift $((OPTIND - 1))
+lab_list() {
+	lab_in cat /run/lab/lab /run/lab/boxes | lab_print
+}
+
 [ $# -le 1 ] || usage "give one name at most"
 if [ -n "${1:-$lab_inside}" ]; then
 	lab_find "${1:-}"
-	lab_in cat /run/lab/lab /run/lab/boxes | lab_print
+	lab_list
 	exit 0
 fi
 lab_states_begin
@@ -12,6 +18,5 @@ labs=$(lab_names)
 [ -n "$labs" ] || exit 1
 for lab_name in $labs; do
 	# It may end meanwhile.
-	! lab_up "$lab_name" ||
-		lab_in cat /run/lab/lab /run/lab/boxes | lab_print
+	! lab_up "$lab_name" || lab_list
 done

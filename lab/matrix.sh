@@ -145,10 +145,7 @@ matrix_report() {
 	[ "$8" = - ] || m_line="$m_line time_ms=$8"
 	[ "$9" = - ] || m_line="$m_line reason=$9"
 	m_line="$m_line rule=$5"
-	[ -z "$json" ] || m_line=$(printf '%s\n' "$m_line" | sed -e 's/ /","/g' \
-	    -e 's/=/":"/g' -e 's/^cell/{"record":"cell/' -e 's/$/"}/' \
-	    -e 's/"time_ms":"\([0-9]*\)"/"time_ms":\1/')
-	printf '%s\n' "$m_line"
+	printf '%s\n' "$m_line" | lab_print
 	[ -z "$terminal" ] || matrix_progress
 }
 

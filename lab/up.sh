@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 # shellcheck shell=sh disable=SC2154
-# nat-lab up FILE [NAME] [-- prog args]: hold.sh in new namespaces holds a lab.
+# nat-lab up [-j] FILE [NAME] [-- prog args]: hold.sh in new namespaces holds a lab.
 # shellcheck source=lab/topology.sh
 . "$lab_dir/topology.sh"
 # shellcheck source=lab/profile.sh
@@ -108,8 +108,9 @@ up_end() {
 }
 
 [ -z "$lab_inside" ] || die 100 "this is in lab $lab_inside already"
+lab_options "$@"
+shift $((OPTIND - 1))
 [ $# -ge 1 ] || usage "give a topology file"
-case $1 in -*) usage "$1: give a topology file" ;; esac
 up_file "$1"
 shift
 lab_name=${file##*/} lab_name=${lab_name%.lab} loose='' attached='' child=''

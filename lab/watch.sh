@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: ISC
 # shellcheck shell=sh disable=SC2154,SC2034
 # nat-lab watch [-j] [[NAME/]BOX...]: all boxes of the lab unless some are named.
-watch_json=
-if [ "${1:-}" = -j ]; then
-	watch_json=-j
-	shift
-fi
+lab_options "$@"
+shift $((OPTIND - 1))
 watch_boxes=
 for watch_box; do
 	case $watch_box in
@@ -24,4 +21,4 @@ done
 [ -n "$watch_boxes" ] || watch_boxes=$(lab_in ls /run/netns)
 lab_exec='exec'
 # shellcheck disable=SC2086
-lab_in nat-watch $watch_json -- $watch_boxes
+lab_in nat-watch $json -- $watch_boxes

@@ -173,6 +173,14 @@ life() {
 	[ "$(nat-lab list)" = "$(cat up.out)" ] || fail "list is not up's"
 	grep -qx "lab name=home state=up boxes=5 path=.*/home.lab" up.out
 	grep -qx "box lab=home name=na kind=nat addresses=198.51.100.2 behind=isp profile=home" up.out
+	nat-lab list -j >list.json
+	grep -qx '{"record":"lab","name":"home","state":"up","boxes":5,"path":".*/home.lab"}' list.json
+	grep -qx '{"record":"box","lab":"home","name":"na","kind":"nat","addresses":"198.51.100.2","behind":"isp","profile":"home"}' list.json
+	nat-lab up -j home again >again.json
+	nat-lab down again
+	[ "$(sed 's/"again"/"home"/' again.json)" = "$(cat list.json)" ] ||
+		fail "up -j is not list -j: $(cat again.json)"
+	expect 100 '-z is no option' nat-lab list -z
 	nat-lab exec ha ping -c 1 -W 5 pub >ping.out
 	expect 7 '^said' nat-lab exec home/ha sh -c 'echo said >&2; exit 7'
 	[ "$(echo in | nat-lab exec ha cat)" = in ] || fail "no stdin"

@@ -29,6 +29,33 @@ scenario() {
 	scenario topology_errors
 }
 
+@test "-h says how each verb is used, and nat-lab what there is" {
+	local lab verb all
+	lab=$BATS_TEST_DIRNAME/../../bin/nat-lab
+	export NATKIT_BUILD=$build
+	run --separate-stderr -0 "$lab" -h
+	all=$output
+	run --separate-stderr -100 "$lab"
+	[ -z "$output" ]
+	local usage=$stderr
+	for verb in up down list exec nat wire watch capture ladder matrix \
+	    grade exercise; do
+		[[ "$usage" == *"nat-lab $verb "* ]]
+		[[ "$all" == *"nat-lab $verb "*"  $verb "* ]]
+		run --separate-stderr -0 "$lab" "$verb" -h
+		[[ "$output" == "usage: nat-"*"$verb "*$'\n'* ]]
+		[ -z "$stderr" ]
+	done
+}
+
+@test "what is no ASCII is as nat-records(5) has it in JSON, too" {
+	# shellcheck disable=SC2016
+	run bash -c '. "$1"; json_records' - \
+		"$BATS_TEST_DIRNAME/../../lab/json.sh" \
+		<<<'lab boxes=3 name=007 none= path=%22%5C%C3%A9%F0%9F%98%80%FF%C3x%0A'
+	[ "$output" = '{"record":"lab","boxes":3,"name":"007","path":"\"\\\u00e9\ud83d\ude00\ufffd\ufffdx\u000a"}' ]
+}
+
 @test "up, list, exec, down" {
 	scenario life
 }
