@@ -5,26 +5,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "question.h"
 #include "stun.h"
 
 #define RTO_SLACK_MS 100
-
-/* Comprehension-required attributes that may stand in an answer without harm:
- * those of RFC 8489, and what servers of RFC 3489 sent (section 11.2 there). */
-static const uint16_t known[] = {
-    STUN_MAPPED_ADDRESS,
-    0x0004, /* SOURCE-ADDRESS */
-    0x0005, /* CHANGED-ADDRESS */
-    STUN_USERNAME,
-    STUN_MESSAGE_INTEGRITY,
-    STUN_ERROR_CODE,
-    STUN_UNKNOWN_ATTRIBUTES,
-    0x000b, /* REFLECTED-FROM */
-    STUN_REALM,
-    STUN_NONCE,
-    STUN_MESSAGE_INTEGRITY_SHA256,
-    STUN_XOR_MAPPED_ADDRESS,
-};
 
 /* Twice the round trip and what a busy host may add, from 100 to 500 ms. */
 static uint32_t
@@ -91,7 +75,7 @@ binding_reply(struct binding *b, const void *data, size_t len,
 	    memcmp(m.tid, b->t.tid, STUN_TID_LEN) != 0)
 		return false;
 	/* RFC 8489 section 6.3.3: such an answer is to be discarded */
-	if (stun_unknown(&m, known, sizeof(known) / sizeof(known[0])) != 0)
+	if (answer_unknown(&m) != 0)
 		return false;
 	if (m.class == STUN_ERROR) {
 		if ((code = stun_get_error(&m)) < 0)

@@ -118,6 +118,12 @@ read_success(struct answer *a, const struct stun_msg *m)
 	return read_mapped(a, m);
 }
 
+uint16_t
+answer_unknown(const struct stun_msg *m)
+{
+	return stun_unknown(m, known, sizeof(known) / sizeof(known[0]));
+}
+
 int
 answer_parse(struct answer *out, uint8_t tid[STUN_TID_LEN], const void *data,
     size_t len, const struct addr *from, const struct addr *local)
@@ -126,7 +132,7 @@ answer_parse(struct answer *out, uint8_t tid[STUN_TID_LEN], const void *data,
 	struct stun_msg m;
 
 	if (stun_parse(&m, data, len) != 0 || m.method != STUN_BINDING ||
-	    stun_unknown(&m, known, sizeof(known) / sizeof(known[0])) != 0)
+	    answer_unknown(&m) != 0)
 		return -EBADMSG;
 	if (m.class == STUN_ERROR) {
 		if ((a.error = stun_get_error(&m)) < 0)

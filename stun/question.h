@@ -57,6 +57,9 @@ int question_build(const struct question *q, const uint8_t tid[STUN_TID_LEN],
 int answer_parse(struct answer *out, uint8_t tid[STUN_TID_LEN],
     const void *data, size_t len, const struct addr *from,
     const struct addr *local);
+/* The first attribute of a response that must be understood and is not (RFC
+ * 8489 section 6.3.3: then it is to be discarded), or 0. */
+uint16_t answer_unknown(const struct stun_msg *m);
 /* mapped, or plain where there is no mapped; ADDR_NONE in an error. */
 const struct addr *answer_endpoint(const struct answer *a);
 /* Is it a 420 about this attribute? */
