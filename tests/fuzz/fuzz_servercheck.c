@@ -28,8 +28,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		bool is = false;
 		size_t len = 0;
 
-		if (++asked > SERVERCHECK_STEPS + 1 || !addr_is_sendable(&q.to) ||
-		    addr_is_loopback(&q.to))
+		if (++asked > SERVERCHECK_STEPS + 1 ||
+		    !addr_is_sendable(&q.to) || addr_is_loopback(&q.to))
 			abort();
 		if (size >= 2) {
 			len = data[0];
