@@ -9,7 +9,7 @@
 #define STEP_MAX 16
 #define CONTIGUOUS_MIN 5
 #define PORTS_MIN 6
-#define APART_MIN 7 /* a pool of two hides once in 128 runs */
+#define APART_MIN 12 /* a pool of two hides once in 4096 runs */
 
 /* ---- silence */
 

@@ -2,7 +2,7 @@
 /* Which external port does a fresh port get, and which address (RFC 4787
  * sections 4.2 and 4.1)? One port after the other, so that the order in which
  * the NAT sees them is ours whatever gets lost. Every fresh port of the survey
- * is evidence of pooling; some more are asked from at random times. */
+ * is evidence of pooling; the later ones are asked from at random times. */
 #include "survey.h"
 
 #include <sodium.h>
@@ -10,11 +10,24 @@
 
 #define PORTS 10
 #define RUNS 3
-#define APART_MAX 16 /* ports more, for pooling */
-#define WAIT_MS 100
+#define APART_MAX 16 /* ports more, for pooling, if need be */
+#define GAP_MS (1000 / ASKER_PER_S)
+#define WAIT_MS 600
 
 static void next_port(struct survey *s);
 static void pooling(struct survey *s);
+
+/* Whoever else makes mappings behind this NAT at the asker's even pace (another
+ * one of us that waits like this included) makes none or any number of them in
+ * that time, odd or even: most waits are short, and some are long. */
+static void
+wait_apart(struct survey *s, survey_fn *then)
+{
+	uint32_t most = 1 + randombytes_uniform(WAIT_MS);
+
+	s->apart = true;
+	survey_wait(s, GAP_MS + randombytes_uniform(most), then);
+}
 
 /* ---- pooling */
 
@@ -54,20 +67,17 @@ pooling_ask(struct survey *s)
 	survey_run(s, pooling);
 }
 
-/* Whoever else makes mappings behind this NAT at the asker's even pace (another
- * one of us) makes none, one, or more of them in such a time. */
+/* The second run may have been enough. */
 static void
 pooling(struct survey *s)
 {
 	double chance = 0;
 
-	s->apart = true;
 	if (axes_paired(&s->pool, &chance) != AXES_OPEN || s->unsteady ||
 	    s->rounds++ == APART_MAX || survey_late(s))
 		pooling_done(s);
 	else
-		survey_wait(
-		    s, WAIT_MS + randombytes_uniform(WAIT_MS * 3), pooling_ask);
+		wait_apart(s, pooling_ask);
 }
 
 /* ---- allocation */
@@ -136,19 +146,12 @@ port_over(struct survey *s)
 }
 
 static void
-next_port(struct survey *s)
+ask_port(struct survey *s)
 {
 	struct survey_item *i = NULL;
-	int port = -1;
+	int port = survey_open(s);
 
-	if (s->probes == (s->runs + 1) * PORTS) {
-		s->runs++;
-		if (s->runs == RUNS || is_settled(s)) {
-			done(s);
-			return;
-		}
-	}
-	if (survey_late(s) || (port = survey_open(s)) < 0) {
+	if (port < 0) {
 		s->runs++;
 		done(s);
 		return;
@@ -157,6 +160,27 @@ next_port(struct survey *s)
 	if ((i = survey_ask(s, 0, port, &s->place[0][0])) != NULL)
 		i->must = i->control = true;
 	survey_run(s, port_over);
+}
+
+/* The first run at the asker's pace: contiguous ports show best then. */
+static void
+next_port(struct survey *s)
+{
+	if (s->probes == (s->runs + 1) * PORTS) {
+		s->runs++;
+		if (s->runs == RUNS || is_settled(s)) {
+			done(s);
+			return;
+		}
+	}
+	if (survey_late(s)) {
+		s->runs++;
+		done(s);
+	} else if (s->runs > 0) {
+		wait_apart(s, ask_port);
+	} else {
+		ask_port(s);
+	}
 }
 
 void
