@@ -176,10 +176,13 @@ hops_over(struct survey *s)
 		hit(s);
 }
 
-/* From the helper's port, whose own mapping is of no interest. */
+/* From a port of its own: errors may end the helper's mapping, too, and then
+ * another address could be the helper's, to which the server would send. */
 static void
 mapped_over(struct survey *s)
 {
+	int port = 0;
+
 	for (unsigned n = 0; n < PORTS; n++) {
 		s->probe[n].seen = *survey_seen(&s->item[n]);
 		if (s->probe[n].seen.family == ADDR_NONE) {
@@ -191,9 +194,13 @@ mapped_over(struct survey *s)
 			return;
 		}
 	}
+	if ((port = survey_open(s)) < 0) {
+		icmp_done(s, "unsent");
+		return;
+	}
+	s->probe[s->probes++].index = port;
 	for (int n = 0; n < HOPS * TIMES; n++) {
-		struct survey_item *i =
-		    survey_ask(s, 0, s->helper.index, &s->place[0][0]);
+		struct survey_item *i = survey_ask(s, 0, port, &s->place[0][0]);
 
 		if (i != NULL)
 			i->ttl = 1 + n % HOPS;
