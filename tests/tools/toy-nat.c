@@ -432,7 +432,7 @@ packet(int side, uint8_t *ip, size_t len)
 	bool df, fragment;
 
 	if (len < 20 || ip[0] >> 4 != 4 || header < 20 || u16(ip + 2) > len ||
-	    u16(ip + 2) < header + 8)
+	    u16(ip + 2) < header)
 		return;
 	len = u16(ip + 2);
 	df = (u16(ip + 6) & 0x4000) != 0;
@@ -451,6 +451,8 @@ packet(int side, uint8_t *ip, size_t len)
 	}
 	if (fragment &&
 	    ((side == 1 && flag['g']) || (len = gather(ip, header, len)) == 0))
+		return;
+	if (len < header + 8) /* the last fragment may be shorter */
 		return;
 	ip[8]--;
 	if (ip[9] == UDP && side == 0)
