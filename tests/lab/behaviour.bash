@@ -43,6 +43,9 @@ behaviour_site() {
 		want='allocation=preserved hairpin=no' ;;
 	fragile) # masquerade, and an ICMP error shuts the port
 		want='allocation=preserved icmp=killed' ;;
+	toy-icmp) # tests/tools/toy-nat: an ICMP error ends the mapping
+		profile=-i f=endpoint-independent
+		want='allocation=preserved hairpin=external icmp=killed' ;;
 	sequential)
 		profile='allocation=sequential'
 		want='allocation=contiguous step=1' ;;
@@ -179,6 +182,32 @@ nsenter --net=/run/netns/pub "$bin/nat-stund" -b 192.0.2.1 -b 192.0.2.2 \
     -b 2001:db8::1 -b 2001:db8::2 -r 1000 -N 5 5>"$NET_DIR/ready" &
 read -r _ <"$NET_DIR/ready"
 
+# toy_nat N FLAG...: tests/tools/toy-nat is the NAT in nN, whose kernel, with the
+# same addresses, translates nothing and says nothing about UDP.
+toy_nat() {
+	local ns=n$1 at=203.0.$1 link
+	shift
+	for link in "$ns lan" "$ns wan" "isp to-$ns" "$site eth"; do
+		# what is raw on the way has to be whole, checksums and all
+		on "${link% *}" ethtool -K "${link#* }" tx off tso off gso off \
+		    gro off >/dev/null
+	done
+	on "$ns" sysctl -qw net.ipv4.ip_forward=0
+	on "$ns" nft -f - <<-N
+	table ip toy {
+		chain out { type filter hook output priority 300
+			meta skuid >= 0 accept
+			icmp type destination-unreachable drop; }
+	}
+	N
+	mkfifo "$NET_DIR/toy-$ns"
+	NAT_LAN=lan NAT_WAN=wan NAT_LAN_ADDRESS=192.168.1.1 NAT_MTU=1500 \
+	    NAT_WAN_ADDRESSES=$at.2 NAT_GATEWAY=$at.1 NAT_READY_FD=5 \
+	    nsenter --net="/run/netns/$ns" "$bin/tools/toy-nat" "$@" \
+	    5>"$NET_DIR/toy-$ns" &
+	read -r _ <"$NET_DIR/toy-$ns"
+}
+
 n=0
 for site in "$@"; do
 	n=$((n + 1))
@@ -207,6 +236,9 @@ for site in "$@"; do
 	esac
 	case $site in
 	masquerade) net_masquerade "n$n" ;;
+	toy-*)
+		# shellcheck disable=SC2086
+		toy_nat "$n" $profile ;;
 	fragile)
 		net_masquerade "n$n"
 		on "n$n" nft -f - <<-N
@@ -236,7 +268,10 @@ for site in "$@"; do
 	server=192.0.2.1 limit=$wait
 	[ "$family" = -4 ] || server=2001:db8::1
 	# as long as it takes to see a mapping end
-	case $want in *refresh=*) limit=$((wait + 30)) ;; esac
+	case $want in
+	*refresh=*) limit=$((wait + 30)) ;;
+	*icmp=killed*) limit=$((wait + 10)) ;; # silence takes its time, too
+	esac
 	(
 		for ((r = 1; r <= runs; r++)); do
 			code=0
