@@ -41,16 +41,16 @@ struct borrower_session {
 struct borrower {
 	const struct twin_keys *keys;
 	struct twin_places own;
+	struct borrower_session now, next;
+	struct noise noise;
+	enum borrower_handshake handshake;
+	uint32_t interval_ms;
+	uint64_t hello_ms; /* when to say it (again) */
+	uint64_t hint_ms;  /* before this, no more hints */
+	struct bucket orders;
+	uint8_t tid[STUN_TID_LEN]; /* of the HELLO */
 	bool up;
 	bool odd; /* the twin's places don't go with ours */
-	struct borrower_session now, next;
-	enum borrower_handshake handshake;
-	struct noise noise;
-	uint8_t tid[STUN_TID_LEN]; /* of the HELLO */
-	uint64_t hello_ms;	   /* when to say it (again) */
-	uint32_t interval_ms;
-	uint64_t hint_ms; /* before this, no more hints */
-	struct bucket orders;
 };
 
 /* own is what we have ourselves: the twin must have the same ports, at other
