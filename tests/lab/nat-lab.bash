@@ -129,7 +129,7 @@ topology_errors() {
 	expect 100 'bad\.lab:2: address=10' nat-lab up bad.lab
 	printf '%s\n' 'nat na' 'wire nb loss=3' >bad.lab
 	expect 100 'bad\.lab:2: no box nb' nat-lab up bad.lab
-	for list in pool=999.1.1.1 pool=,,, pool=1.1.1.1, one_to_one=1.1.1.1; do
+	for list in pool=999.1.1.1 'pool=,,,' 'pool=1.1.1.1,' one_to_one=1.1.1.1; do
 		echo "nat na $list" >bad.lab
 		expect 100 "bad\.lab:1: $list: must be" nat-lab up bad.lab
 	done
