@@ -170,8 +170,14 @@ mv "$lab_d/holder.new" "$lab_d/holder"
 rm -f "$lab_d/go" "$lab_d/ready"
 if [ -z "$attached" ]; then
 	trap - EXIT INT TERM HUP
-	printf '%s' "$records" | lab_print
 	echo go >&8
+	exec 8>&-
+	# From here on it is up, whatever becomes of what is printed: whoever
+	# reads may have read enough (SIGPIPE).
+	code=0
+	printf '%s' "$records" | lab_print || code=$?
+	[ "$code" = 0 ] || [ "$code" = 141 ] ||
+		die 111 "lab $lab_name is up, but its records can't be written"
 	exit 0
 fi
 echo go >&8

@@ -200,6 +200,20 @@ life() {
 	nothing_left
 }
 
+# Whoever reads what up prints may be gone before, or not be able to.
+unread() {
+	local n
+	for n in 1 2 3; do
+		nat-lab up home "z$n" | :
+		nat-lab list "z$n" >list.out || fail "lab z$n is not up"
+		nat-lab exec "z$n/ha" ping -c 1 -W 5 pub >ping.out
+	done
+	expect 111 'lab full is up, but' sh -c 'nat-lab up home full >/dev/full'
+	nat-lab exec full/ha true
+	nat-lab down z1 z2 z3 full
+	nothing_left
+}
+
 several() {
 	nat-lab up home | tail -n 1
 	nat-lab up home second | tail -n 1

@@ -60,6 +60,10 @@ scenario() {
 	scenario life
 }
 
+@test "up, and nobody reads: the lab is up" {
+	scenario unread
+}
+
 @test "several labs at once, of one topology as well" {
 	scenario several
 }
