@@ -11,6 +11,7 @@
 
 static const char *prog = "natkit";
 static int verbosity;
+static void (*before)(void);
 
 void
 log_init(const char *name, int level)
@@ -41,6 +42,12 @@ bool
 log_is_quiet(void)
 {
 	return verbosity < 0;
+}
+
+void
+log_before(void (*fn)(void))
+{
+	before = fn;
 }
 
 /* Appends text to a line, with bytes that a terminal could act on escaped. */
@@ -74,6 +81,8 @@ vlog(const char *level, int err, const char *fmt, va_list ap)
 		len = escape(line, len, sizeof(line) - 1, strerror(err));
 	}
 	line[len++] = '\n';
+	if (before != NULL)
+		before();
 	if (write(STDERR_FILENO, line, len) == -1)
 		return; /* nowhere left to say so */
 }
@@ -106,6 +115,13 @@ void
 log_info(const char *fmt, ...)
 {
 	if (verbosity >= 1)
+		LOG("info", 0);
+}
+
+void
+log_note(const char *fmt, ...)
+{
+	if (verbosity >= 1 || (verbosity == 0 && isatty(STDERR_FILENO)))
 		LOG("info", 0);
 }
 

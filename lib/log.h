@@ -11,12 +11,18 @@ void log_more(void);  /* one -v */
 void log_quiet(void); /* -q */
 const char *log_prog(void);
 bool log_is_quiet(void);
+/* Is called before each line, to clear what else stands on the terminal; or
+ * NULL. */
+void log_before(void (*fn)(void));
 
 /* log_warn and fatal append ": strerror(errno)"; the x forms do not.
  * Control and non-ASCII bytes of the expanded text are written as \xNN. */
 void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warnx(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* An info that a person at a terminal sees without -v: what standard output
+ * tells to programs only. */
+void log_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* What ends the program, by a caller that has more to do or to say first.
