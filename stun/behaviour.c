@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* nat-stun behaviour: what does the NAT in front of this host do, on the axes
  * of RFC 4787, and whom does it let us reach? Options, set-up, the verdict. */
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include "inquiry.h"
 #include "log.h"
 #include "option.h"
+#include "progress.h"
 #include "survey.h"
 #include "tcpask.h"
 
@@ -32,6 +34,7 @@ struct behaviour {
 	struct inquiry q;
 	struct survey survey;
 	struct tcpask *tcp;
+	struct progress progress;
 	bool begun;
 };
 
@@ -107,6 +110,15 @@ add_family(struct behaviour *b, int family)
 }
 
 static void
+describe(void *arg, char *out, size_t cap)
+{
+	const struct behaviour *b = arg;
+
+	snprintf(out, cap, "%zu of %zu axes measured", b->survey.axis,
+	    survey_axes());
+}
+
+static void
 begin_cb(void *arg)
 {
 	struct behaviour *b = arg;
@@ -117,6 +129,10 @@ begin_cb(void *arg)
 	add_family(b, ADDR_V4);
 	add_family(b, ADDR_V6);
 	b->begun = true;
+	/* records on the same terminal show it, too */
+	if (!isatty(STDOUT_FILENO))
+		progress_begin(
+		    &b->progress, &b->q.loop, b->q.start_ms, describe, b);
 	survey_start(&b->survey);
 }
 
@@ -147,6 +163,7 @@ stun_command_behaviour(int argc, char *argv[])
 	b.survey.arg = &b;
 	inquiry_start(&b.q, &b.o, begin_cb, late_cb, &b);
 	code = inquiry_run(&b.q);
+	progress_end(&b.progress);
 	if (!b.q.done && code == EXIT_TEMP)
 		log_warnx("interrupted before all was measured");
 	survey_stop(&b.survey);

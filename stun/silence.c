@@ -3,7 +3,6 @@
  * silent mappings and for those that had traffic both ways (RFC 5780 section
  * 4.6, RFC 4787 section 4.3). */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,6 +14,7 @@
 #include "lifetime.h"
 #include "log.h"
 #include "option.h"
+#include "progress.h"
 #include "record.h"
 #include "trial.h"
 
@@ -23,7 +23,6 @@
 #define MOVES 16
 #define KEEP_MS 5000  /* Z's own mapping is kept, */
 #define MIXED_MS 1000 /* and more carefully when another would be elsewhere */
-#define PROGRESS_MS 1000
 /* Two seconds to be sure that a mapping which was alive has gone. */
 #define RESET_MS 2000
 
@@ -59,9 +58,8 @@ struct silence {
 	struct cmdline o;
 	struct inquiry q;
 	struct trials trials;
-	struct event *keep;	/* Z's mapping */
-	struct event *progress; /* NULL: no terminal */
-	bool shown;
+	struct event *keep; /* Z's mapping */
+	struct progress progress;
 	enum phase phase;
 	/* IPv4 first: that is where NATs are */
 	struct addr server[RESOLVE_MAX];
@@ -80,14 +78,6 @@ static void ask(struct silence *s);
 /* ---- progress, for a person who waits */
 
 static void
-clear_progress(struct silence *s)
-{
-	if (s->shown)
-		fputs("\r\033[K", stderr);
-	s->shown = false;
-}
-
-static void
 describe(const struct search *k, char *out, size_t cap)
 {
 	unsigned int lo = lifetime_lives(&k->l), hi = lifetime_dies(&k->l);
@@ -102,20 +92,14 @@ describe(const struct search *k, char *out, size_t cap)
 }
 
 static void
-progress_cb(evutil_socket_t fd, short events, void *arg)
+describe_both(void *arg, char *out, size_t cap)
 {
 	struct silence *s = arg;
 	char silent[48], active[48];
 
-	(void)fd;
-	(void)events;
 	describe(&s->kind[0], silent, sizeof(silent));
 	describe(&s->kind[1], active, sizeof(active));
-	clear_progress(s);
-	fprintf(stderr, "%s, %s, %" PRIu64 " s so far", silent, active,
-	    (now_ms() - s->q.start_ms) / 1000);
-	s->shown = true;
-	loop_at(s->progress, now_ms() + PROGRESS_MS);
+	snprintf(out, cap, "%s, %s", silent, active);
 }
 
 /* ---- results */
@@ -159,7 +143,7 @@ print(struct search *k, const char *cut)
 	record_put_u64(&r, "answered", k->answered);
 	record_put_u64(&r, "runs", k->runs);
 	record_put(&r, "reason", reason_of(state, cut));
-	clear_progress(k->s);
+	progress_clear();
 	err = record_write(&r, STDOUT_FILENO, k->s->o.json);
 	if (err == 0)
 		return;
@@ -226,7 +210,6 @@ over_cb(void *arg, unsigned int seconds, enum lifetime_result result)
 	struct search *k = arg;
 	struct silence *s = k->s;
 
-	clear_progress(s);
 	log_info("%s %u s: %s", k->active ? "active" : "silent", seconds,
 	    names[result]);
 	k->runs += s->trials.ports;
@@ -290,8 +273,8 @@ measure(struct silence *s)
 		lifetime_init(&s->kind[i].l, lent ? 1 : LIFETIME_WIDTH,
 		    trials_sends(&s->trials), lent ? 2 : 1);
 	loop_at(s->keep, now_ms() + KEEP_MS);
-	if (s->progress != NULL)
-		loop_at(s->progress, now_ms());
+	progress_begin(
+	    &s->progress, &s->q.loop, s->q.start_ms, describe_both, s);
 	/* one port: the active lifetime first, as the silent one needs it */
 	if (!lent)
 		more(&s->kind[0]);
@@ -490,11 +473,9 @@ late_cb(void *arg)
 static void
 tear_down(struct silence *s)
 {
-	clear_progress(s);
+	progress_end(&s->progress);
 	trials_stop(&s->trials);
 	event_free(s->keep);
-	if (s->progress != NULL)
-		event_free(s->progress);
 	inquiry_free(&s->q);
 }
 
@@ -514,8 +495,6 @@ stun_command_lifetime(int argc, char *argv[])
 		s.kind[i] = (struct search){.s = &s, .active = i == 1};
 	inquiry_start(&s.q, &s.o, begin_cb, late_cb, &s);
 	s.keep = loop_event(&s.q.loop, -1, 0, keep_cb, &s);
-	if (isatty(STDERR_FILENO) && !log_is_quiet())
-		s.progress = loop_event(&s.q.loop, -1, 0, progress_cb, &s);
 	code = inquiry_run(&s.q);
 	if (!s.q.done && code == EXIT_TEMP && s.phase == MEASURE)
 		cut(&s, "interrupted");

@@ -11,6 +11,7 @@
 
 #include "exitcode.h"
 #include "log.h"
+#include "progress.h"
 #include "record.h"
 
 #define HELLO_ROUNDS 3
@@ -33,6 +34,12 @@ static survey_fn *const order[] = {
     survey_icmp,
     survey_refresh,
 };
+
+size_t
+survey_axes(void)
+{
+	return sizeof(order) / sizeof(order[0]);
+}
 
 /* ---- records */
 
@@ -96,8 +103,10 @@ room(const struct record *r)
 static void
 write_record(struct survey *s, const struct record *r)
 {
-	int err = record_write(r, STDOUT_FILENO, s->json);
+	int err = 0;
 
+	progress_clear(); /* a pipe may end at the same terminal */
+	err = record_write(r, STDOUT_FILENO, s->json);
 	if (err == 0)
 		return;
 	s->broken = true;
@@ -361,6 +370,10 @@ name_places(struct survey *s, const struct answer *a, const struct addr *server)
 	s->known[0][0] = true;
 	if (other.family == ADDR_NONE) {
 		s->no_other = "server";
+		log_warnx("%s names no other address, so filtering and mapping "
+			  "can't be known; ask a server of RFC 5780 (nat-stun "
+			  "check tells which is one)",
+		    addr_format(server, text));
 	} else if (!answer_other_is_askable(&other, server)) {
 		s->no_other = "server";
 		log_warnx("%s names an OTHER-ADDRESS that is not asked: %s",
@@ -476,7 +489,7 @@ survey_next(struct survey *s)
 	memset(s->value, 0, sizeof(s->value));
 	memset(s->run_sent, 0, sizeof(s->run_sent));
 	memset(s->run_heard, 0, sizeof(s->run_heard));
-	if (++s->axis == sizeof(order) / sizeof(order[0]) || s->broken)
+	if (++s->axis == survey_axes() || s->broken)
 		s->over(s);
 	else
 		order[s->axis](s);

@@ -157,6 +157,7 @@ void survey_cut(struct survey *s);
 void survey_verdict(struct survey *s, const struct axes_verdict *v);
 /* The next axis. Call it last. */
 void survey_next(struct survey *s);
+size_t survey_axes(void); /* how many there are */
 bool survey_late(const struct survey *s);
 /* A question of the coming round; NULL when it is full. The caller may fill q,
  * ttl, control and must in. */

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "log.h"
+
 #define BATCH_MAX 8 /* times each question in one round */
 #define CONTROL_TAG 100
 
@@ -329,6 +331,10 @@ done(struct survey *s)
 		f.reason = why(s);
 	if (value != 0 && (f.reason = daemon_differs(s, value)) != NULL)
 		value = 0;
+	if (f.reason != NULL && strcmp(f.reason, "port-open") == 0)
+		log_warnx("the lent port is forwarded, or was used for a "
+			  "measurement moments ago: wait for its mapping's "
+			  "lifetime and measure again");
 	s->filtering = (enum axes_dependence)value;
 	if (value == 0)
 		f.runs = 0;

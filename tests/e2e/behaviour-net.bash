@@ -28,6 +28,7 @@ serve() {
 
 # fault MODE: sets fault_port.
 fault() {
+	rm -f "$dir/$1.fault" # of the one before in this mode
 	"$build/tools/fault-stun" "$1" >"$dir/$1.fault" &
 	until [ -s "$dir/$1.fault" ]; do sleep 0.02; done
 	fault_port=$(head -n 1 "$dir/$1.fault")
@@ -45,6 +46,16 @@ measure() { # NAME ARGS
 		echo $((${EPOCHREALTIME/./} - began)) >"$dir/$name.us"
 	) &
 	pids="$pids $!"
+}
+
+# shown NAME ARGS: the same at a terminal, which is NAME.out
+shown() {
+	local name=$1 code=0
+	shift
+	timeout 50 script -qec "'$build/nat-stun' behaviour $* \
+	    >'$dir/$name.records'" /dev/null </dev/null >"$dir/$name.out" \
+	    2>"$dir/$name.err" || code=$?
+	echo $code >"$dir/$name.code"
 }
 
 serve -p 3478 -P 3479 -b 127.0.0.1 -b 127.0.0.2 -b 2001:db8::1 -b 2001:db8::2
@@ -80,6 +91,12 @@ measure tcp 127.0.0.6:6478
 measure silent 127.0.0.1:9
 measure hostile "127.0.0.1:$(cat /run/hostile)"
 measure brief -w 2 127.0.0.1:3478
+if command -v script >/dev/null; then
+	shown shown -w 2 127.0.0.1:3478 &
+	pids="$pids $!"
+	shown shown-q -q -w 2 127.0.0.1:3478 &
+	pids="$pids $!"
+fi
 # nobody at the other address, and little time
 fault half
 measure hasty -w 6 "127.0.0.1:$fault_port"

@@ -69,6 +69,8 @@ says() {
 	says filtering inconclusive server
 	says translation none
 	grep -q '^verdict reaches=unknown reason=filtering$' "$run.out"
+	[ "$(wc -l <"$run.err")" -eq 1 ]
+	grep -q 'no other address.*ask a server of RFC 5780' "$run.err"
 }
 
 @test "OTHER-ADDRESS with the same IP: named, and not used" {
@@ -142,6 +144,16 @@ says() {
 	says allocation inconclusive time
 	says refresh inconclusive time
 	[ "$(tail -n 1 "$run.out" | cut -d ' ' -f 1)" = verdict ]
+}
+
+@test "a terminal, and records to a file: how far it is, erased at the end" {
+	command -v script >/dev/null || skip "script is not installed"
+	ended shown 0
+	[[ "$(cat "$run.out")" == *" of 11 axes measured, "*" s so far"* ]]
+	[ "$(tail -c 4 "$run.out" | od -An -tx1)" = " 0d 1b 5b 4b" ]
+	[ "$(tail -n 1 "$run.records" | cut -d ' ' -f 1)" = verdict ]
+	ended shown-q 0
+	[ ! -s "$run.out" ]
 }
 
 @test "when the time is over nothing more is asked, and no endpoint made up" {

@@ -33,7 +33,8 @@ read -r _ <"$NET_DIR/lent"
 measure() {
 	code=0
 	on ha "$bin/nat-stun" behaviour -s "$NET_DIR/port" 192.0.2.1 \
-	    >"$out/$1" || code=$?
+	    >"$out/$1" 2>"$out/$1.err" || code=$?
+	cat "$out/$1.err" >&2
 	echo $code >"$out/$1.code"
 }
 

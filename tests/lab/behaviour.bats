@@ -124,6 +124,8 @@ daemon() {
 	grep -q 'axis=filtering value=inconclusive .*reason=port-open' \
 	    "$BATS_FILE_TMPDIR/daemon/forward"
 	[ "$(cat "$BATS_FILE_TMPDIR/daemon/forward.code")" = 1 ]
+	grep -q 'port is forwarded, or .* measure again' \
+	    "$BATS_FILE_TMPDIR/daemon/forward.err"
 }
 
 @test "-s: meanwhile the tunnel loses nothing" {
