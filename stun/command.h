@@ -4,6 +4,11 @@
 #ifndef NATKIT_STUN_COMMAND_H
 #define NATKIT_STUN_COMMAND_H
 
+#include <stdbool.h>
+
+#define STUN_COMMANDS "behaviour, check, gather, lifetime, pair"
+
+bool stun_command_exists(const char *name);
 int stun_command_mapped(int argc, char *argv[]);
 int stun_command_gather(int argc, char *argv[]);
 int stun_command_behaviour(int argc, char *argv[]);

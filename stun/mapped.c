@@ -31,7 +31,12 @@ static const char help[] =
     "  -w s      wait so long at most (5)\n"
     "  -j        records as JSON Lines\n"
     "  -q -v     say less, say more on standard error\n"
-    "nat-stun gather -h: all candidates of a port, once or followed\n";
+    "Commands; each has a -h of its own:\n"
+    "  behaviour what the NAT in front of this host does (RFC 4787)\n"
+    "  check     what a server can do, and what is wrong with it\n"
+    "  gather    all candidates of a port, once or followed\n"
+    "  lifetime  how long the NAT keeps a mapping that nothing uses\n"
+    "  pair      can two hosts be joined, by what behaviour told of each?\n";
 
 struct
 try {
@@ -296,16 +301,29 @@ tear_down(struct mapped *m)
 	loop_free(&m->loop);
 }
 
+/* One word may be a server whatever it is; of several, the first was meant to
+ * be a command. */
+static void
+operand(int n, const char *first)
+{
+	if (n > 0 && stun_command_exists(first))
+		option_fail("the options of %s come after it", first);
+	if (n > 1)
+		option_fail("no such command: %s; give one server, or one of "
+			    "the commands " STUN_COMMANDS,
+		    first);
+	if (n < 1)
+		option_fail(
+		    "give one server, or one of the commands " STUN_COMMANDS);
+}
+
 int
 stun_command_mapped(int argc, char *argv[])
 {
 	struct mapped m = {.code = EXIT_TEMP};
 
 	cmdline_parse(&m.o, argc, argv, ":46hjqvs:p:w:", usage, help);
-	if (argc - optind != 1)
-		option_fail("give one server");
-	if (strcmp(argv[optind], "gather") == 0)
-		option_fail("the options of gather come after it");
+	operand(argc - optind, argv[optind]);
 	cmdline_server(&m.o, argv[optind]);
 	set_up(&m);
 	if (loop_run(&m.loop) == EXIT_YES && !m.done)

@@ -15,13 +15,31 @@ static const struct {
     {"lifetime", stun_command_lifetime},
     {"pair", stun_command_pair},
 };
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static size_t
+find(const char *name)
+{
+	size_t i = 0;
+
+	while (i < COMMANDS && strcmp(name, commands[i].name) != 0)
+		i++;
+	return i;
+}
+
+bool
+stun_command_exists(const char *name)
+{
+	return find(name) < COMMANDS;
+}
 
 int
 main(int argc, char *argv[])
 {
+	size_t i = argc > 1 ? find(argv[1]) : COMMANDS;
+
 	log_init("nat-stun", 0);
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		if (argc > 1 && strcmp(argv[1], commands[i].name) == 0)
-			return commands[i].run(argc - 1, argv + 1);
+	if (i < COMMANDS)
+		return commands[i].run(argc - 1, argv + 1);
 	return stun_command_mapped(argc, argv);
 }

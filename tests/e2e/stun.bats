@@ -56,6 +56,7 @@ usage() {
 	usage gather
 	usage gather server
 	usage gather -t 0 -S server
+	usage -j gather
 	usage gather -S ''
 	[[ "${stderr_lines[0]}" == *"host:port"* ]]
 	# shellcheck disable=SC2046
@@ -63,11 +64,24 @@ usage() {
 	[ "$status" -eq 100 ]
 }
 
+@test "a command that is none: its name, and those that are" {
+	for args in 'behavior 127.0.0.1' 'behavior -w 1 x y'; do
+		# shellcheck disable=SC2086
+		usage $args
+		[[ "${stderr_lines[0]}" == *"no such command: behavior"*"behaviour, check, gather, lifetime, pair" ]]
+	done
+	usage -j lifetime 127.0.0.1
+	[[ "${stderr_lines[0]}" == *"the options of lifetime come after it" ]]
+}
+
 @test "-h prints the usage on stdout" {
 	run --separate-stderr "$stun" -h
 	[ "$status" -eq 0 ]
 	[[ "$output" == "usage: nat-stun ["* ]]
 	[ -z "$stderr" ]
+	for command in behaviour check gather lifetime pair; do
+		[[ "$output" == *$'\n'"  $command "* ]]
+	done
 	run --separate-stderr "$stun" gather -h
 	[ "$status" -eq 0 ]
 	[[ "$output" == "usage: nat-stun gather ["* ]]
