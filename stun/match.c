@@ -101,6 +101,7 @@ print(const struct pair_judgement *j, bool json)
 	if (j->direct != PAIR_DIRECT_UNKNOWN)
 		record_put_u64(&r, "confidence", j->confidence);
 	record_put(&r, "reason", j->reason);
+	log_note("%s", j->reason);
 	err = record_write(&r, STDOUT_FILENO, json);
 	if (err != 0 && err != -EPIPE) {
 		errno = -err;

@@ -70,6 +70,22 @@ pair() { # CODE args...
 	[[ "$output" == "pair direct=unknown method=host reason="*"same%20public%20address"* ]]
 }
 
+@test "on a terminal: the reason as a sentence, too" {
+	local args
+	command -v script >/dev/null || skip "script is not installed"
+	for args in '' -q; do
+		run -1 script -qec "'$stun' pair $args port sym >record" \
+		    /dev/null </dev/null
+		echo "$args: $output"
+		[ "$(wc -l <record)" -eq 1 ]
+		[ -n "$args" ] ||
+		    [[ "$output" == "nat-stun: info: B's NAT uses another port towards A "* ]]
+	done
+	[ -z "$output" ]
+	pair 1 port sym
+	[ -z "$stderr" ]
+}
+
 @test "an axis that nobody could measure makes it unknown" {
 	sed 's/axis=filtering value=[a-z-]*/axis=filtering value=inconclusive/' \
 	    port >unsure
