@@ -6,7 +6,7 @@ options='  -j    records as JSON Lines
   -w s  take so long at most for what needs long (150): REQ-5 is decided
         after 2 minutes, REQ-6 after the time that a mapping lives
   -q    say less on standard error, and keep to itself what prog says there
-  -v    say more'
+  -v    say more, as at a terminal'
 grade_w=150 json=''
 while getopts :hjqvw: letter; do
 	case $letter in
@@ -25,8 +25,10 @@ while getopts :hjqvw: letter; do
 	esac
 done
 shift $((OPTIND - 1))
+[ ! -t 2 ] || [ "$verbosity" != 0 ] || verbosity=1
 [ $# -gt 0 ] || usage "give the NAT program after --"
-[ -z "$lab_inside" ] || die 100 "this is in lab $lab_inside already"
+[ -z "$lab_inside" ] || die 100 \
+    "this is in lab $lab_inside already: leave it first (exit)"
 for p in unshare nsenter setpriv ip nft sysctl ethtool; do
 	command -v "$p" >/dev/null || die 100 "$p is not installed"
 done

@@ -32,7 +32,7 @@ grade_one() {
 	kernel) set -- sh "$grade_here/../tools/kernel-nat.sh" "$@" ;;
 	toy) set -- "$NATKIT_BUILD/tools/toy-nat" "$@" ;;
 	esac
-	timeout -k 1 400 "$grade_here/../../bin/nat-lab" grade -w "$seconds" \
+	timeout -k 1 400 "$grade_here/../../bin/nat-lab" grade -v -w "$seconds" \
 	    -- "$@" >"$to.out" 2>"$to.err" </dev/null || code=$?
 	echo "$code" >"$to.code"
 }
@@ -40,7 +40,7 @@ grade_one() {
 # of NAME VALUE: the numbers of the requirements with that value.
 of() {
 	sed -n "s/^requirement number=\([^ ]*\) .* value=$2\( .*\)*\$/\1/p" \
-	    "$BATS_FILE_TMPDIR/$1.out" | paste -sd ' '
+	    "$BATS_FILE_TMPDIR/$1.out" | sort -V | paste -sd ' '
 }
 
 # graded NAME CODE FAILS UNTESTED: exactly these, and all others pass.

@@ -92,6 +92,17 @@ setup() {
 	    "$BATS_FILE_TMPDIR/good.out"
 }
 
+@test "each is told as soon as it is known, and in the end how many musts" {
+	graded good 0 '' 'REQ-5 REQ-6 REQ-7'
+	[[ "$(head -n 1 "$BATS_FILE_TMPDIR/good.out")" == *' number=REQ-3 '* ]]
+	[[ "$(tail -n 2 "$BATS_FILE_TMPDIR/good.out")" == \
+	    *' number=REQ-5 '*' number=REQ-6 '* ]]
+	[ "$(tail -n 1 "$BATS_FILE_TMPDIR/good.err")" = \
+	    "nat-lab: info: of the musts, 9 passed, 0 failed, 3 untested" ]
+	[ "$(tail -n 1 "$BATS_FILE_TMPDIR/broken.err")" = \
+	    "nat-lab: info: of the musts, 6 passed, 3 failed, 3 untested" ]
+}
+
 @test "ICMP ends mappings, DF packets vanish, so do fragments: 12, 13, 14" {
 	graded broken 1 'REQ-12 REQ-13 REQ-14' 'REQ-5 REQ-6 REQ-7'
 }
