@@ -42,6 +42,12 @@ matrix_pairs() {
 	}'
 }
 
+# Is it a profile, or a pair of them, that stands in matrix.expected?
+matrix_known() { # PROFILE
+	awk '!/^#/ { print $1; print $2 }' "$lab_dir/matrix.expected" |
+		grep -qxF -e "$1"
+}
+
 matrix_site() { # HOST PROFILE
 	case $2 in
 	none) echo "router n$1 ipv6=no" ;;
@@ -61,6 +67,11 @@ matrix_outside() {
 	# shellcheck disable=SC2086
 	[ $# -gt 0 ] || set -- $matrix_profiles
 	[ $# -le 50 ] || usage "$# profiles are too many: 50 at most"
+	m_all=$(printf '%s' "$matrix_profiles" | tr -s '\n ' ' ')
+	for m_p; do
+		matrix_known "$m_p" ||
+			usage "$m_p is no profile (known: $m_all)"
+	done
 	m_p=$(matrix_pairs "$@" | sed -n 's/^\([a-z][^ ]*\) /\1 and /p')
 	[ -z "$m_p" ] || die 100 \
 	    "$lab_dir/matrix.expected doesn't say what to expect of $m_p"
@@ -163,7 +174,8 @@ matrix_inside() {
 		# shellcheck disable=SC1090
 		. "$lab_dir/$m_f.sh"
 	done
-	[ -e "/run/netns/r$#" ] || die 100 "this is in lab $lab_inside, not a matrix"
+	[ -e "/run/netns/r$#" ] || die 100 \
+	    "this is in lab $lab_inside, and a matrix has its own: leave this one first (exit)"
 	find_program nat-connect && nat_connect=$found
 	find_program nat-rendezvous && nat_rendezvous=$found
 	find_program nat-rendezvousd && nat_rendezvousd=$found
@@ -209,7 +221,13 @@ while getopts :hjn:o: m_opt; do
 		is_number "$jobs" || usage "-n takes a number of cells"
 		[ "$jobs" -gt 0 ] || usage "-n takes 1 or more"
 		;;
-	o) picture=$OPTARG ;;
+	o)
+		picture=$OPTARG
+		case $picture in
+		*.svg) ;;
+		*) usage "-o $picture: must end in .svg" ;;
+		esac
+		;;
 	:) usage "-$OPTARG needs an argument" ;;
 	*) usage "-$OPTARG is no option of matrix: see nat-lab(1)" ;;
 	esac

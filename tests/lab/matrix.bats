@@ -84,7 +84,18 @@ cell() {
 
 @test "an unknown profile is refused before anything is made" {
 	run -100 "$BATS_TEST_DIRNAME/../../bin/nat-lab" matrix ei-ei nonesuch
-	[[ "$output" == *nonesuch* ]]
+	[[ "$output" == *': nonesuch is no profile (known: none '*' udp-blocked)'* ]]
+	run -100 "$BATS_TEST_DIRNAME/../../bin/nat-lab" matrix nonesuch
+	[[ "$output" == *': nonesuch is no profile (known: '* ]]
+	run -100 "$BATS_TEST_DIRNAME/../../bin/nat-lab" matrix ei-ei@home
+	[[ "$output" == *': ei-ei@home is no profile (known: '*'home@cgnat'* ]]
+}
+
+@test "a picture that isn't .svg is refused" {
+	run -100 "$BATS_TEST_DIRNAME/../../bin/nat-lab" matrix \
+		-o "$BATS_TEST_TMPDIR/x.png" ei-ei
+	[[ "$output" == *"x.png: must end in .svg"* ]]
+	[ ! -e "$BATS_TEST_TMPDIR/x.png" ]
 }
 
 @test "kill -9 leaves nothing" {
