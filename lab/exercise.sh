@@ -96,10 +96,13 @@ exercise_inside() { # N [prog args]
 	exercise_start nat-rendezvousd -k /run/lab/server.key \
 	    -b 192.0.2.1 -p 3480
 	mkdir /run/exercise
-	cd /run/exercise || exit 111
 	PATH=$lab_path
 	export PATH SERVER
-	[ $# -gt 0 ] || set -- "${SHELL:-sh}"
+	# A program has files where it was called.
+	if [ $# = 0 ]; then
+		cd /run/exercise || exit 111
+		set -- "${SHELL:-sh}"
+	fi
 	exec "$@"
 }
 
@@ -118,4 +121,4 @@ fi
 case $lab_inside in
 exercise | exercise-[0-9]*) [ -e /run/exercise ] || exercise_inside "$@" ;;
 esac
-die 100 "this is in lab $lab_inside already: end it first"
+die 100 "this is in lab $lab_inside already: leave it first (exit)"

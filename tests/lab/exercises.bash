@@ -26,6 +26,7 @@ names() {
 
 run_inside() { # NAME...: for the shell of the lab
 	local name
+	echo 'cd /run/exercise' >"$d/script.$n"
 	for name; do
 		echo "exec >'$d/$name' 2>&1"
 		block "$name"

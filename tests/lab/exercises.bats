@@ -47,6 +47,14 @@ shows() { # N-NAME PATTERN
 	[[ "$output" == *'in lab exercise'*'already'* ]]
 }
 
+@test "a program has the files of where it was called" {
+	cd "$BATS_TEST_TMPDIR"
+	echo 'pwd; nat-lab exec ha pwd; exit 4' >d2.sh
+	run --separate-stderr -4 \
+		"$BATS_TEST_DIRNAME/../../bin/nat-lab" exercise 2 -- sh d2.sh
+	[ "$output" = "$PWD"$'\n'"$PWD" ]
+}
+
 @test "the shell of an exercise takes commands from a pipe, and its code counts" {
 	run -3 env SHELL=/bin/sh \
 		"$BATS_TEST_DIRNAME/../../bin/nat-lab" exercise 2 <<-'END'
