@@ -11,14 +11,18 @@
 #	wire LINE NAME KEY=VALUE ...
 #
 # PREFIX is the first three bytes of an IPv4 network of 256 addresses. What is
-# wrong goes to stderr as FILE:LINE: TEXT, and it returns 1.
+# wrong is a line "bad LINE TEXT", and then it returns 1. Before all that comes a
+# line "keys LINE KEY=VALUE ..." for each box with keys of a profile, which the
+# caller has to look at.
 
 topology_plan() {
 	# shellcheck disable=SC2016
-	awk -v file="$1" -v prefix="${prog:+$prog: fatal: }" '
-	function bad(text) {
-		printf "%s%s:%d: %s\n", prefix, file, line ? line : NR, text | "cat >&2"
-		failed = 1
+	awk '
+	function bad(text,  n) {
+		n = line ? line : NR
+		printf "bad %d %s\n", n, text
+		if (!failed || n < failed)
+			failed = n
 	}
 	function is_address(a,  p, i) {
 		if (a !~ /^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+$/)
@@ -227,6 +231,8 @@ topology_plan() {
 			} else
 				keys[b] = keys[b] " " $i
 		}
+		if (keys[b] != "")
+			print "keys", NR keys[b]
 		if (k == "wire" || k == "public" || behind[b] == "isp")
 			next
 		if (behind[b] == "")
@@ -239,8 +245,8 @@ topology_plan() {
 			has_gate[behind[b]] = 1
 	}
 	END {
-		if (failed)
-			exit 1
+		# What is above the first bad line may be bad in other ways.
+		above = failed ? failed : NR + 1
 		for (b in kind)
 			if (kind[b] == "public")
 				found = 1
@@ -254,6 +260,8 @@ topology_plan() {
 		for (i = 1; i <= boxes; i++) {
 			b = order[i]
 			line = at[b]
+			if (line >= above)
+				break
 			if (kind[b] == "public")
 				public(b)
 			else if (kind[b] == "host")
@@ -263,14 +271,16 @@ topology_plan() {
 		}
 		for (b in wires) {
 			line = wires[b]
+			if (line >= above)
+				continue
 			if (!(b in kind))
 				bad("there is no box " b)
 			printf "wire %d %s%s\n", line, b, wire_keys[b]
 		}
-		if (boxes == 0) {
+		if (boxes == 0 && !failed) {
 			line = NR
 			bad("there is no box in this file")
 		}
-		exit failed
+		exit failed != 0
 	}' <"$1" # as an operand, a=b.lab would be an assignment
 }

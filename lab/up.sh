@@ -7,7 +7,7 @@
 . "$lab_dir/profile.sh"
 
 up_file() { # FILE: a path, or the name of one of ours
-	file=$1
+	file=$1 up_given=$1
 	[ ! -f "$file" ] || return 0
 	case $1 in
 	*/*) ;;
@@ -17,24 +17,25 @@ up_file() { # FILE: a path, or the name of one of ours
 		die 100 "there is no topology file $1, neither here nor in $lab_dir"
 }
 
-# All that can be wrong with a file is said before anything is made.
+# All that can be wrong with a file is said before anything is made, the first
+# line first.
 up_plan() {
-	plan=$(topology_plan "$file") || exit 100
-	printf '%s\n' "$plan" | {
-		wrong=0
-		while read -r kind line _ _ rest; do
-			case $kind in
-			nat | firewall | router) ;;
-			*) continue ;;
-			esac
+	code=0
+	plan=$(topology_plan "$file") || code=100
+	printf '%s\n' "$plan" | sed -n '/^bad /p; /^keys /p' |
+		while read -r kind line rest; do
 			# shellcheck disable=SC2086
-			why=$(pf_defaults && pf_set ${rest#*upnp=*[so]} 2>&1) &&
-				continue
-			tell fatal "$file:$line: ${why#profile: }"
-			wrong=1
+			[ "$kind" = bad ] ||
+				rest=$(pf_defaults && pf_set $rest 2>&1) || kind=bad
+			[ "$kind" != bad ] || echo "$line ${rest#profile: }"
+		done | sort -sn | {
+		while read -r line rest; do
+			tell fatal "$file:$line: $rest"
+			code=100
 		done
-		exit $wrong
+		[ "$code" = 0 ]
 	} || exit 100
+	plan=$(printf '%s\n' "$plan" | sed '/^keys /d')
 }
 
 up_usable() {
@@ -68,7 +69,8 @@ up_name() {
 	    mv -T "$lab_d" "$lab_states/$lab_name" 2>/dev/null; do
 		if [ -z "$loose" ] || [ $tries -ge 1000 ]; then
 			rm -rf "$lab_d"
-			die 100 "lab $lab_name is up: give this one a name of its own"
+			die 100 \
+			    "lab $lab_name is up: nat-lab up $up_given NAME makes one more"
 		fi
 		tries=$((tries + 1))
 		lab_name=$base-$tries
@@ -107,7 +109,8 @@ up_end() {
 	rm -rf "${lab_d:?}"
 }
 
-[ -z "$lab_inside" ] || die 100 "this is in lab $lab_inside already"
+[ -z "$lab_inside" ] || die 100 \
+    "this is in lab $lab_inside already: leave it first (exit)"
 lab_options "$@"
 shift $((OPTIND - 1))
 [ $# -ge 1 ] || usage "give a topology file"
