@@ -1,8 +1,15 @@
 # SPDX-License-Identifier: ISC
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2154,SC2016
 # nat-lab down [NAME...]: pid 1 of the lab goes, and all else with it.
 
 lab_down() {
+	# Those that only look on end as they do by Ctrl-C.
+	lab_in sh -c 'pkill -x "nat-watch|nat-capture" || exit 0
+		n=0
+		while [ $n -lt 50 ] && pgrep -x "nat-watch|nat-capture"; do
+			n=$((n + 1))
+			sleep 0.02
+		done' >/dev/null 2>&1 || :
 	tries=0
 	while lab_up "$lab_name"; do
 		[ $tries -gt 0 ] || kill -9 "$lab_pid"
@@ -13,7 +20,7 @@ lab_down() {
 	rm -rf "${lab_states:?}/$lab_name"
 }
 
-[ -z "$lab_inside" ] || die 100 "this is in lab $lab_inside: end it outside"
+[ -z "$lab_inside" ] || die 100 "this is in lab $lab_inside: leave it first (exit)"
 if [ $# = 0 ]; then
 	lab_find ''
 	lab_down

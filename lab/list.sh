@@ -15,7 +15,10 @@ if [ -n "${1:-$lab_inside}" ]; then
 fi
 lab_states_begin
 labs=$(lab_names)
-[ -n "$labs" ] || exit 1
+if [ -z "$labs" ]; then
+	[ ! -t 2 ] || echo "nat-lab: info: no lab is up: nat-lab up home makes one" >&2
+	exit 1
+fi
 for lab_name in $labs; do
 	# It may end meanwhile.
 	! lab_up "$lab_name" || lab_list

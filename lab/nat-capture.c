@@ -386,7 +386,9 @@ main(int argc, char *argv[])
 	ready_tell(ready);
 	if (prog < argc)
 		start_prog(&c);
-	else if (wait_s != 0)
+	else
+		log_note("capturing into %s; Ctrl-C ends it", c.path);
+	if (prog == argc && wait_s != 0)
 		loop_at(c.after, now_ms() + wait_s * 1000u);
 	c.code = run(&c);
 	close_all(&c);

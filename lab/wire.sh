@@ -5,7 +5,8 @@
 lab_find_box "$1"
 shift
 lab_in test -S "/run/lab/wire.$lab_box" ||
-	die 100 "$lab_box has no wire in the topology file of lab $lab_name"
+	die 100 \
+	    "$lab_box has no wire in lab $lab_name: add a line to its topology file: wire $lab_box"
 answer=$(if [ $# -gt 0 ]; then
 	echo "set $*"
 else

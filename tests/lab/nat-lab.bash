@@ -129,6 +129,13 @@ topology_errors() {
 	expect 100 'bad\.lab:2: address=10' nat-lab up bad.lab
 	printf '%s\n' 'nat na' 'wire nb loss=3' >bad.lab
 	expect 100 'bad\.lab:2: no box nb' nat-lab up bad.lab
+	# The first line that is wrong is told first, however it is found.
+	printf '%s\n' 'nat na profle=home' 'host ha behind=nx' >bad.lab
+	expect 100 'bad\.lab:2: behind=nx: ' nat-lab up bad.lab
+	head -n 1 err | grep -q 'bad\.lab:1: .*profle' || fail "not line 1: $(cat err)"
+	printf '%s\n' 'nat na address=999.1.1.1' 'host ha behind=nx' >bad.lab
+	expect 100 'bad\.lab:2: behind=nx: ' nat-lab up bad.lab
+	head -n 1 err | grep -q 'bad\.lab:1: 999\.' || fail "not line 1: $(cat err)"
 	for list in pool=999.1.1.1 'pool=,,,' 'pool=1.1.1.1,' one_to_one=1.1.1.1; do
 		echo "nat na $list" >bad.lab
 		expect 100 "bad\.lab:1: $list: must be" nat-lab up bad.lab
@@ -193,11 +200,30 @@ life() {
 	read -r _ <started
 	kill $!
 	await grep -q ended ended
-	expect 100 'lab home is up' nat-lab up home
+	expect 100 'lab home is up: nat-lab up home NAME ' nat-lab up home
+	expect 100 'has no wire .*: wire na$' nat-lab wire na
+	script -qfec 'nat-lab exec ha nat-capture -w 1 cap ha' /dev/null \
+		>cap.out </dev/null
+	grep -q 'info: capturing into cap; Ctrl-C ends it' cap.out
 	nat-lab exec ha sleep 1000 &
+	# Who only looks on is told to end, and not killed.
+	nat-lab watch na >watch.out &
+	local pid=$! code=0
+	await watched
 	nat-lab down home
+	wait "$pid" || code=$?
+	[ "$code" = 0 ] || fail "watch ended with $code"
 	expect 1 . nat-lab down home
+	# A terminal is told what to do next.
+	script -qfec 'nat-lab list' /dev/null >list.out </dev/null &&
+		fail "list is not empty"
+	grep -q 'no lab is up: nat-lab up home' list.out
 	nothing_left
+}
+
+watched() {
+	nat-lab exec ha ping -c 1 -W 5 pub >ping.out
+	[ -s watch.out ]
 }
 
 # Whoever reads what up prints may be gone before, or not be able to.
