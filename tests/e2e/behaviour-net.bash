@@ -91,12 +91,10 @@ measure tcp 127.0.0.6:6478
 measure silent 127.0.0.1:9
 measure hostile "127.0.0.1:$(cat /run/hostile)"
 measure brief -w 2 127.0.0.1:3478
-if command -v script >/dev/null; then
-	shown shown -w 2 127.0.0.1:3478 &
-	pids="$pids $!"
-	shown shown-q -q -w 2 127.0.0.1:3478 &
-	pids="$pids $!"
-fi
+shown shown -w 2 127.0.0.1:3478 &
+pids="$pids $!"
+shown shown-q -q -w 2 127.0.0.1:3478 &
+pids="$pids $!"
 # nobody at the other address, and little time
 fault half
 measure hasty -w 6 "127.0.0.1:$fault_port"

@@ -72,7 +72,6 @@ pair() { # CODE args...
 
 @test "on a terminal: the reason as a sentence, too" {
 	local args
-	command -v script >/dev/null || skip "script is not installed"
 	for args in '' -q; do
 		run -1 script -qec "'$stun' pair $args port sym >record" \
 		    /dev/null </dev/null
