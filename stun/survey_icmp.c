@@ -126,7 +126,7 @@ hit_over(struct survey *s)
 		hit(s);
 	} else {
 		memset(s->run_heard, 0, sizeof(s->run_heard));
-		icmp_done(s, "icmp");
+		icmp_done(s, survey_late(s) ? "time" : "icmp");
 	}
 }
 
@@ -171,7 +171,7 @@ hops_over(struct survey *s)
 	}
 	s->rounds = 0;
 	if (s->hop == 0)
-		icmp_done(s, "icmp");
+		icmp_done(s, survey_late(s) ? "time" : "icmp");
 	else
 		hit(s);
 }

@@ -41,7 +41,7 @@ ten() {
 }
 
 @test "5 % loss, 40 ms delay: right 10 of 10" {
-	ten 40 5 30
+	ten 40 5 45
 }
 
 @test "30 % loss, 40 ms delay: never wrong" {
