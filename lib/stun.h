@@ -31,11 +31,18 @@ enum stun_class {
 };
 
 enum stun_method {
-	STUN_BINDING = 0x001,	   /* RFC 8489 section 18.2 */
+	STUN_BINDING = 0x001,  /* RFC 8489 section 18.2 */
+	TURN_ALLOCATE = 0x003, /* RFC 8656 section 17, as those below */
+	TURN_REFRESH = 0x004,
+	TURN_SEND = 0x006, /* indication */
+	TURN_DATA = 0x007, /* indication */
+	TURN_CREATE_PERMISSION = 0x008,
+	TURN_CHANNEL_BIND = 0x009,
 	NATKIT_HELLO = 0x0e1,	   /* rendezvous: Noise handshake */
 	NATKIT_SESSION = 0x0e2,	   /* rendezvous: Noise transport */
 	NATKIT_TWIN_HELLO = 0x0e3, /* nat-stund's twin: Noise handshake */
 	NATKIT_TWIN = 0x0e4,	   /* nat-stund's twin: Noise transport */
+	NATKIT_BIND = 0x0e5,	   /* nat-relayd: one side of a plain pair */
 };
 
 enum stun_attr_type {
@@ -47,16 +54,31 @@ enum stun_attr_type {
 	STUN_MESSAGE_INTEGRITY = 0x0008,
 	STUN_ERROR_CODE = 0x0009,
 	STUN_UNKNOWN_ATTRIBUTES = 0x000a,
+	TURN_CHANNEL_NUMBER = 0x000c, /* RFC 8656 section 18, as all TURN_ */
+	TURN_LIFETIME = 0x000d,
+	TURN_XOR_PEER_ADDRESS = 0x0012,
+	TURN_DATA_ATTR = 0x0013,
 	STUN_REALM = 0x0014,
 	STUN_NONCE = 0x0015,
+	TURN_XOR_RELAYED_ADDRESS = 0x0016,
+	TURN_REQUESTED_ADDRESS_FAMILY = 0x0017,
+	TURN_EVEN_PORT = 0x0018,
+	TURN_REQUESTED_TRANSPORT = 0x0019,
+	TURN_DONT_FRAGMENT = 0x001a,
 	STUN_MESSAGE_INTEGRITY_SHA256 = 0x001c,
 	STUN_PASSWORD_ALGORITHM = 0x001d,
 	STUN_USERHASH = 0x001e,
 	STUN_XOR_MAPPED_ADDRESS = 0x0020,
-	STUN_PRIORITY = 0x0024,		      /* RFC 8445 section 16.1 */
-	STUN_USE_CANDIDATE = 0x0025,	      /* RFC 8445 section 16.1 */
-	STUN_PADDING = 0x0026,		      /* RFC 5780 section 7.6 */
-	STUN_RESPONSE_PORT = 0x0027,	      /* RFC 5780 section 7.5 */
+	TURN_RESERVATION_TOKEN = 0x0022,
+	STUN_PRIORITY = 0x0024,	     /* RFC 8445 section 16.1 */
+	STUN_USE_CANDIDATE = 0x0025, /* RFC 8445 section 16.1 */
+	STUN_PADDING = 0x0026,	     /* RFC 5780 section 7.6 */
+	STUN_RESPONSE_PORT = 0x0027, /* RFC 5780 section 7.5 */
+	TURN_ADDITIONAL_ADDRESS_FAMILY = 0x8000,
+	TURN_ADDRESS_ERROR_CODE = 0x8001,
+	STUN_PASSWORD_ALGORITHMS = 0x8002,
+	TURN_ICMP = 0x8004,
+	STUN_ALTERNATE_SERVER = 0x8023,
 	STUN_XOR_MAPPED_ADDRESS_OLD = 0x8020, /* drafts before RFC 5389 */
 	STUN_SOFTWARE = 0x8022,
 	STUN_FINGERPRINT = 0x8028,
@@ -84,6 +106,8 @@ enum stun_attr_type {
 	NATKIT_GO = 0x4e1a,
 	NATKIT_GONE = 0x4e1b,
 	NATKIT_BYE = 0x4e1c,
+	NATKIT_TOKEN = 0x4e1d, /* credentials for relays, for one pair */
+	NATKIT_RELAY = 0x4e1e, /* one relay that takes them */
 	/* ours, inside sealed peer payloads only */
 	NATKIT_TAGS = 0x4e20,
 	NATKIT_GENERATION = 0x4e21,

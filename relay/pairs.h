@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: ISC */
+/* Plain pairs: datagrams between two bound addresses, as they are. A pure
+ * table: requests, datagrams' addresses and a clock go in, answers and ways
+ * come out. The engine (engine.c) has the sockets.
+ *
+ * BIND (method 0x0e5) by a client, from its daemon's own port:
+ *
+ *   request  [LIFETIME 0: unbind] [CHANNEL-NUMBER: over a stream]
+ *            USERNAME NONCE MESSAGE-INTEGRITY-SHA256 FINGERPRINT
+ *   success  XOR-MAPPED-ADDRESS LIFETIME MESSAGE-INTEGRITY-SHA256 FINGERPRINT
+ *   error    ERROR-CODE [NONCE] [ALTERNATE-SERVER] [integrity] FINGERPRINT
+ *
+ * Without a right NONCE: 401 (438 for a stale one) with NONCE, shorter than
+ * the request, and nothing is looked at but the address's rate. Wrong
+ * integrity, or a name that is none: 401 without NONCE. 403: expired; 486: too
+ * many of this key or address; 508: the table is full, or we drain. 300 with
+ * ALTERNATE-SERVER (integrity protected): bind there, this socket has another pair
+ * of that key (or takes no datagrams, as the main one). */
+#ifndef NATKIT_PAIRS_H
+#define NATKIT_PAIRS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "account.h"
+#include "credential.h"
+#include "limit.h"
+#include "way.h"
+
+#define PAIRS_PORTS_MAX 64
+#define PAIRS_UNUSED_MS 30000 /* until the first datagram went through */
+#define PAIRS_IDLE_MS 300000  /* since a datagram or a BIND of that side */
+#define PAIRS_LIFETIME_S 60   /* told: bind again before that */
+
+struct pairs_config {
+	uint32_t max; /* pairs */
+	/* sockets first_socket ... of each family take datagrams, ports of
+	 * them: at[family == ADDR_V6][k], as clients see them (ADDR_NONE:
+	 * that family is not there). Socket numbers are
+	 * first_socket + k for IPv4, first_socket + ports + k for IPv6. */
+	uint16_t first_socket;
+	uint16_t ports;
+	struct addr at[2][PAIRS_PORTS_MAX];
+	const struct credential_secret *secrets; /* any of them signs */
+	size_t n_secrets;
+	uint32_t bind_rate;   /* per second and address, unproven and proven */
+	uint32_t per_address; /* sides of one address (limit_wide as usual) */
+};
+
+struct pairs;
+
+/* Where a datagram goes. channel is for a stream, 0 otherwise. */
+struct pairs_hop {
+	struct way to;
+	uint16_t channel;
+};
+
+int pairs_new(struct pairs **out, const struct pairs_config *config,
+    struct accounts *accounts);
+void pairs_free(struct pairs *p);
+
+/* A request of method NATKIT_BIND (parsed, FINGERPRINT right). Returns the
+ * length of the answer, 0 for none. wall_s is for expiries. */
+int pairs_bind(struct pairs *p, const struct way *from,
+    const struct stun_msg *m, uint64_t now_ms, uint64_t wall_s, uint8_t *out,
+    size_t cap);
+/* Datagrams of one length that came to a socket (or on a stream's channel).
+ * False: nothing is bound there, or over a limit (counted), and they are dropped.
+ * As pure as a look-up that counts can be: this is what a kernel path (XDP)
+ * would do instead. */
+bool pairs_forward(struct pairs *p, const struct way *from, uint16_t channel,
+    size_t len, unsigned int datagrams, uint64_t now_ms, struct pairs_hop *out);
+/* A connection has ended: its sides are unbound. */
+void pairs_stream_gone(struct pairs *p, uint32_t stream);
+/* Expires; returns when to call again. */
+uint64_t pairs_tick(struct pairs *p, uint64_t now_ms);
+void pairs_drain(struct pairs *p, bool drain); /* 508 to new pairs */
+size_t pairs_count(const struct pairs *p);     /* with a side bound */
+size_t pairs_memory(const struct pairs *p);    /* bytes */
+/* Ends all pairs of a key (or one pair). Returns how many. */
+size_t pairs_drop(
+    struct pairs *p, const uint8_t key[KEY_LEN], const uint8_t *peer);
+
+/* For `pairs` and `watch`. */
+struct pairs_side {
+	uint8_t key[KEY_LEN];
+	bool bound;
+	struct way way;
+	uint16_t port;			  /* of the relay, 0 over a stream */
+	uint64_t packets, bytes, dropped; /* that came from it */
+	uint64_t since_ms, seen_ms;
+};
+struct pairs_entry {
+	struct pairs_side side[2];
+};
+/* Walks: *position begins with 0. False at the end. */
+bool pairs_next(
+    const struct pairs *p, uint64_t *position, struct pairs_entry *out);
+/* "bound", "moved", "paired" (both are), "unbound", with a reason or NULL. */
+typedef void pairs_event_fn(void *arg, const char *what, const char *reason,
+    const struct pairs_side *side, const uint8_t peer[KEY_LEN]);
+void pairs_watch(struct pairs *p, pairs_event_fn *fn, void *arg);
+
+#endif
