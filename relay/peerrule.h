@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /* Which peers a TURN client may reach. Refused unless named: private (RFC
- * 1918), shared (RFC 6598), loopback, link-local, multicast, unspecified,
- * reserved and documentation-only-if-not-routed ranges, IPv6 unique-local, what
- * holds an IPv4 address (mapped, 6to4, NAT64, Teredo: the rule of that
- * address), and every address of the relay itself. */
+ * 1918), shared (RFC 6598), loopback, link-local, multicast, unspecified and
+ * reserved ranges, IPv6 unique-local and whatever else is no global unicast
+ * (RFC 6890, RFC 8190). Ranges for documentation are nobody's inside, and
+ * examples and labs use them: they are not refused. What holds an IPv4 address
+ * (mapped, compatible, 6to4, NAT64 by 64:ff9b::/96, Teredo, ISATAP) has to pass
+ * the rules of that address, too. */
 #ifndef NATKIT_PEERRULE_H
 #define NATKIT_PEERRULE_H
 
@@ -12,6 +14,7 @@
 #include "addr.h"
 
 #define PEERRULE_MAX 64
+#define PEERRULE_OWN_MAX 16
 
 struct peerrule {
 	struct addr net;
@@ -22,12 +25,14 @@ struct peerrules {
 	size_t n;
 	struct peerrule rule[PEERRULE_MAX];
 	size_t n_own;
-	struct addr own[16]; /* refused even if a rule allows them */
+	/* the relay's: refused, unless a rule allows exactly that address */
+	struct addr own[PEERRULE_OWN_MAX];
 };
 
 /* "10.0.0.0/8", "2001:db8::/32", an address alone; "!NET" refuses. 0, -EBADMSG,
  * -ENOSPC. The first rule that matches decides. */
 int peerrules_add(struct peerrules *r, const char *text);
+/* The port does not matter. */
 bool peerrules_allow(const struct peerrules *r, const struct addr *peer);
 
 #endif

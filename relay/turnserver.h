@@ -22,6 +22,11 @@
 #define TURN_PERMISSIONS 16   /* of one allocation: addresses */
 #define TURN_CHANNELS 16
 #define TURN_OUT_MAX 1280
+/* RFC 5766's range, not RFC 8656's 0x4000 to 0x4fff: clients of that time
+ * (coturn's among them) take any of these. What begins with bits 01 is
+ * ChannelData. */
+#define TURN_CHANNEL_MIN 0x4000
+#define TURN_CHANNEL_MAX 0x7fff
 
 struct turn_config {
 	uint32_t max; /* allocations */
@@ -70,7 +75,7 @@ struct turn_result {
 	bool df; /* DONT-FRAGMENT */
 };
 
-/* A STUN message from a client (parsed). local is the address that it came to. */
+/* A STUN message from a client (parsed): of TURN, or a Binding request. */
 void turn_message(struct turn *t, const struct way *from,
     const struct stun_msg *m, uint64_t now_ms, uint64_t wall_s,
     uint8_t out[TURN_OUT_MAX], struct turn_result *r);
