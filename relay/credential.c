@@ -259,7 +259,7 @@ nonces_look(const struct nonces *n, const struct addr *client, uint64_t now_ms,
 	if (sodium_memcmp(want, nonce, CREDENTIAL_NONCE_LEN) != 0)
 		return NONCE_WRONG;
 	*given_ms = given;
-	return ((now_ms & NONCE_TIME_MASK) - given) < CREDENTIAL_NONCE_MS
+	return ((now_ms - given) & NONCE_TIME_MASK) < CREDENTIAL_NONCE_MS
 		   ? NONCE_FRESH
 		   : NONCE_STALE;
 }
