@@ -51,6 +51,7 @@ struct agent {
 	struct report report;
 	struct agent_server server[OPTIONS_SERVERS];
 	struct introduction *peer; /* sodium_malloc'ed */
+	struct relaybook *book;	   /* of each peer, so too */
 	int n_peers;
 	bool met[REQUEST_PEERS]; /* or a warning said that it was not */
 	struct line line;
@@ -180,6 +181,10 @@ client_news(struct agent *a, int server, const struct news *n)
 		break;
 	case NEWS_GONE:
 		introduction_gone(i, server);
+		break;
+	case NEWS_TOKEN:
+		printed(a, report_relays(&a->report, &a->book[n->peer], server,
+			       &n->token, now_ms()));
 		break;
 	case NEWS_FULL:
 		log_warnx("%s has no room for peer %s; trying again",
@@ -481,6 +486,7 @@ add_peer(struct agent *a, const char *text)
 	if (introduction_init(
 		&a->peer[a->n_peers], a->key.secret, a->key.pub, key) != 0)
 		option_fail("peer %s: unusable key", text);
+	relaybook_init(&a->book[a->n_peers], a->key.pub, key);
 	a->n_peers++;
 }
 
@@ -491,7 +497,8 @@ read_command_line(struct agent *a, int argc, char *argv[])
 	options_agent(&a->o, argc - optind, REQUEST_PEERS);
 	options_load_key(&a->o, &a->key);
 	a->peer = sodium_allocarray(REQUEST_PEERS, sizeof(*a->peer));
-	if (a->peer == NULL)
+	a->book = sodium_allocarray(REQUEST_PEERS, sizeof(*a->book));
+	if (a->peer == NULL || a->book == NULL)
 		fatalx(EXIT_TEMP, "out of memory");
 	for (int i = optind; i < argc; i++)
 		add_peer(a, argv[i]);
@@ -564,6 +571,7 @@ stop(struct agent *a)
 	resolver_free(a->resolver);
 	port_free(a->port);
 	sodium_free(a->peer);
+	sodium_free(a->book);
 	sodium_free(a->key.secret);
 	loop_free(&a->loop);
 }

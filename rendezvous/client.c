@@ -398,7 +398,8 @@ tick(struct client *c, const struct moment *now)
 		c->full_at_ms = NEVER;
 		ledger_unrefuse(&c->ledger);
 	}
-	if (c->up && ledger_due(&c->ledger) && new_request(c, now) != NULL)
+	if (c->up && ledger_due(&c->ledger, now->ms) &&
+	    new_request(c, now) != NULL)
 		keepalive_later(c, now);
 	if (now->ms >= c->keepalive_at_ms) {
 		new_request(c, now);
@@ -421,6 +422,8 @@ next_ms(const struct client *c)
 	EARLIEST(c->keepalive_at_ms);
 	EARLIEST(c->rekey_at_ms);
 	EARLIEST(c->full_at_ms);
+	if (c->up)
+		EARLIEST(ledger_next_ms(&c->ledger));
 	EARLIEST(after(c->waiting_ms, CLIENT_DOWN_MS));
 	if (!c->pending)
 		EARLIEST(c->contact.due_ms);
@@ -559,6 +562,10 @@ take_news(struct client *c, struct news *n, const struct moment *now)
 	n->peer = ledger_find(&c->ledger, n->key);
 	if (n->peer == -1)
 		return false;
+	if (n->what == NEWS_PEER)
+		ledger_met(&c->ledger, n->peer, now->ms);
+	if (n->what == NEWS_TOKEN)
+		ledger_token(&c->ledger, n->peer, n->token.lifetime_s, now->ms);
 	if (n->what == NEWS_GO) { /* it was on its way for half a round trip */
 		uint64_t age_ms = n->age_ms + c->rtt_us / 2000;
 

@@ -301,6 +301,32 @@ relay(struct introducer *in, uint32_t client, const struct stun_attr *a,
 	return INTRODUCER_RELAY;
 }
 
+/* Nothing is said while one of the two has yet to confirm its want. */
+static bool
+is_held(const struct introducer *in, uint32_t i)
+{
+	const struct edge *e = edge(in, i);
+
+	return e->peer != NONE && (e->stale || edge(in, e->peer)->stale);
+}
+
+/* TOKEN: key(32) room. Nothing is said without both consents. */
+static enum introducer_action
+token(struct introducer *in, uint32_t client, const struct stun_attr *a,
+    struct introducer_relay *out)
+{
+	uint32_t i;
+
+	if (a->len < KEY_LEN)
+		return INTRODUCER_BAD;
+	i = named_edge(in, client, a);
+	if (i == NONE || edge(in, i)->peer == NONE || is_held(in, i))
+		return INTRODUCER_DENIED;
+	out->from = edge(in, i)->key;
+	out->len = a->len;
+	return INTRODUCER_TOKEN;
+}
+
 /* READY: key(32) mine(4) theirs(4) round trip(2) */
 static enum introducer_action
 ready(struct introducer *in, uint32_t client, const struct stun_attr *a,
@@ -348,6 +374,8 @@ introducer_step(struct introducer *in, uint32_t client,
 		return ready(in, client, a, now_ms);
 	case NATKIT_BYE:
 		return INTRODUCER_BYE;
+	case NATKIT_TOKEN:
+		return token(in, client, a, out);
 	default: /* of a later version, perhaps */
 		return INTRODUCER_DONE;
 	}
@@ -425,15 +453,6 @@ make_request(const struct introducer *in, uint32_t i, uint64_t now_ms,
 	out->len = len < 0 ? 0 : (size_t)len;
 	out->to = e->owner;
 	push_tid(in, i, out->tid);
-}
-
-/* Nothing is said while one of the two has yet to confirm its want. */
-static bool
-is_held(const struct introducer *in, uint32_t i)
-{
-	const struct edge *e = edge(in, i);
-
-	return e->peer != NONE && (e->stale || edge(in, e->peer)->stale);
 }
 
 bool

@@ -34,9 +34,11 @@ enum introducer_action {
 	INTRODUCER_RELAY,  /* *relay is to be sent */
 	INTRODUCER_DENIED, /* a SEND without mutual consent */
 	INTRODUCER_BYE,	   /* the client wants to be forgotten */
+	INTRODUCER_TOKEN,  /* a token for *relay's from is due */
 };
 
-/* FROM(from, payload), to be sent to a client as an indication. */
+/* FROM(from, payload), to be sent to a client as an indication; or whose token
+ * was asked for (from), and how long the value was that asked. */
 struct introducer_relay {
 	uint32_t to;
 	const uint8_t *from;

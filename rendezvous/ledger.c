@@ -40,13 +40,53 @@ ledger_find(const struct ledger *l, const uint8_t key[KEY_LEN])
 	return -1;
 }
 
-bool
-ledger_due(const struct ledger *l)
+/* A server that tells over and over that the peer is there is asked no oftener
+ * for that. */
+void
+ledger_met(struct ledger *l, int peer, uint64_t now_ms)
 {
+	struct ledger_peer *p = &l->peer[peer];
+	uint64_t at_ms = now_ms;
+
+	if (p->asked_ms != 0 && p->asked_ms + LEDGER_TOKEN_MS > now_ms)
+		at_ms = p->asked_ms + LEDGER_TOKEN_MS;
+	if (p->token_ms == 0 || at_ms < p->token_ms)
+		p->token_ms = at_ms;
+}
+
+void
+ledger_token(struct ledger *l, int peer, uint32_t lifetime_s, uint64_t now_ms)
+{
+	l->peer[peer].token_ms = now_ms + lifetime_s * UINT64_C(500);
+}
+
+bool
+ledger_due(struct ledger *l, uint64_t now_ms)
+{
+	bool due = false;
+
+	for (int i = 0; i < REQUEST_PEERS; i++) {
+		struct ledger_peer *p = &l->peer[i];
+
+		if (p->token_ms != 0 && now_ms >= p->token_ms) {
+			p->token_ms = 0;
+			p->token = ITEM_DUE;
+		}
+		due = due || p->want == ITEM_DUE || p->ready == ITEM_DUE ||
+		      p->token == ITEM_DUE;
+	}
+	return due;
+}
+
+uint64_t
+ledger_next_ms(const struct ledger *l)
+{
+	uint64_t at = UINT64_MAX;
+
 	for (int i = 0; i < REQUEST_PEERS; i++)
-		if (l->peer[i].want == ITEM_DUE || l->peer[i].ready == ITEM_DUE)
-			return true;
-	return false;
+		if (l->peer[i].token_ms != 0 && l->peer[i].token_ms < at)
+			at = l->peer[i].token_ms;
+	return at;
 }
 
 static struct request *
@@ -76,6 +116,10 @@ ledger_request(struct ledger *l, const struct moment *now, uint32_t rto_ms,
 		if (p->ready == ITEM_DUE &&
 		    request_add_ready(r, i, p->key, p->mine, p->theirs, rtt_ms))
 			p->ready = ITEM_SENT;
+		if (p->token == ITEM_DUE && request_add_token(r, i, p->key)) {
+			p->token = ITEM_SENT;
+			p->asked_ms = now->ms;
+		}
 	}
 	return r;
 }
@@ -110,6 +154,8 @@ ledger_settle(struct ledger *l, struct request *r, enum ledger_item how)
 			l->peer[i].want = how;
 		if ((r->readies & bit) != 0 && l->peer[i].ready == ITEM_SENT)
 			l->peer[i].ready = how;
+		if ((r->tokens & bit) != 0 && l->peer[i].token == ITEM_SENT)
+			l->peer[i].token = how;
 	}
 	r->active = false;
 }
@@ -161,7 +207,7 @@ ledger_renew(struct ledger *l)
 		if (p->wanted)
 			p->want = (told & UINT64_C(1) << i) != 0 ? ITEM_SENT
 								 : ITEM_DUE;
-		p->ready = ITEM_NONE;
+		p->ready = p->token = ITEM_NONE;
 	}
 }
 

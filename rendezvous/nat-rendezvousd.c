@@ -44,6 +44,7 @@ struct daemon {
 	uint64_t armed_ms, warned_ms, full_seen;
 
 	struct server_config config;
+	struct tokens tokens; /* until the server has them */
 	struct addr bind[SOCKETS_MAX];
 	int n_bind;
 	uint16_t port;
@@ -54,8 +55,9 @@ struct daemon {
 
 static const char usage[] =
     "nat-rendezvousd -k keyfile [-1hjqv] [-a allowfile] [-b addr] ...\n"
-    "           [-c control] [-l clients_per_address] [-N fd] [-n maxclients]\n"
-    "           [-p port] [-R requests_per_second_per_key]\n"
+    "           [-c control] [-L requests_per_second_per_key]\n"
+    "           [-l clients_per_address] [-N fd] [-n maxclients] [-p port]\n"
+    "           [-R secretfile@endpoint[,endpoint]] ...\n"
     "           [-r hellos_per_second_per_address] [-t keepalive_s] [-u user]";
 
 /* With the defaults in it. */
@@ -74,7 +76,9 @@ help(void)
 	    "  -l num    clients of one address (an eighth of -n, at least "
 	    "16)\n"
 	    "  -r num    hellos per second of one address (%d)\n"
-	    "  -R num    requests per second of one key (%d)\n"
+	    "  -L num    requests per second of one key (%d)\n"
+	    "  -R relay  secretfile@endpoint[,endpoint]: hand out credentials "
+	    "for it\n"
 	    "  -t s      keepalive that clients are told (%d)\n"
 	    "  -u user   run as this user (nobody)\n"
 	    "  -N fd     write a newline to fd when ready\n"
@@ -94,6 +98,25 @@ add_bind(struct daemon *d, const char *text)
 	if (addr_parse_ip(&d->bind[d->n_bind], text, 0) != 0)
 		option_fail("-b wants an IPv4 or IPv6 address: %s", text);
 	d->n_bind++;
+}
+
+static void
+add_relay(struct daemon *d, char *text)
+{
+	char copy[200];
+	int rc;
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	rc = tokens_add(&d->tokens, text);
+	if (rc == -ENOSPC)
+		option_fail("too many -R; the most is %d", TOKEN_SERVED);
+	if (rc == -EEXIST)
+		option_fail("-R %s: another -R has this endpoint", copy);
+	if (rc != 0)
+		option_fail("-R %s: give secretfile@address:port, with an "
+			    "endpoint of each family at most, and a comma "
+			    "between them",
+		    copy);
 }
 
 static void
@@ -122,6 +145,10 @@ option(struct daemon *d, int ch)
 		d->config.per_address =
 		    option_number("-l", optarg, 1, REGISTRY_CLIENTS_MAX);
 		break;
+	case 'L':
+		d->config.request_rate =
+		    option_number("-L", optarg, 1, LIMIT_RATE_MAX);
+		break;
 	case 'N':
 		if ((d->ready_fd = ready_parse(optarg)) < 0)
 			option_fail(
@@ -135,8 +162,7 @@ option(struct daemon *d, int ch)
 		d->port = (uint16_t)option_number("-p", optarg, 0, UINT16_MAX);
 		break;
 	case 'R':
-		d->config.request_rate =
-		    option_number("-R", optarg, 1, LIMIT_RATE_MAX);
+		add_relay(d, optarg);
 		break;
 	case 'r':
 		d->config.hello_rate =
@@ -167,7 +193,7 @@ options(struct daemon *d, int argc, char **argv)
 	d->ready_fd = -1;
 	option_begin(usage, help());
 	while ((ch = option_next(
-		    argc, argv, ":1a:b:c:hjk:l:N:n:p:qR:r:t:u:v")) != -1)
+		    argc, argv, ":1a:b:c:hjk:L:l:N:n:p:qR:r:t:u:v")) != -1)
 		option(d, ch);
 	if (optind < argc)
 		option_fail("no operands are taken: %s", argv[optind]);
@@ -224,6 +250,7 @@ tick(struct daemon *d)
 {
 	uint64_t now = now_ms(), due = server_tick(&d->server, now);
 
+	d->server.tokens.wall_s = wall_ns() / 1000000000u;
 	for (int i = 0; i < d->n_listeners; i++)
 		listener_flush(d->listeners[i]);
 	warn_full(d, now);
@@ -286,6 +313,23 @@ load_allow(struct daemon *d)
 		fatalx(EXIT_USAGE, "%s", error);
 }
 
+/* The old secrets stay when the new ones can't be had. */
+static int
+load_secrets(struct tokens *t, char error[ALLOW_ERRLEN])
+{
+	const char *path = "";
+	int rc = tokens_load(t, &path);
+
+	if (rc == -EINVAL)
+		snprintf(error, ALLOW_ERRLEN,
+		    "%s: the secret in its first line has to have %d to %d "
+		    "bytes",
+		    path, CREDENTIAL_SECRET_MIN, CREDENTIAL_SECRET_MAX);
+	else if (rc != 0)
+		snprintf(error, ALLOW_ERRLEN, "%s: %s", path, strerror(-rc));
+	return rc;
+}
+
 static void
 sighup_cb(evutil_socket_t sig, short events, void *arg)
 {
@@ -294,6 +338,8 @@ sighup_cb(evutil_socket_t sig, short events, void *arg)
 
 	(void)sig;
 	(void)events;
+	if (load_secrets(&d->server.tokens, error) != 0)
+		log_warnx("%s; the old secrets stay", error);
 	if (d->allowfile == NULL)
 		return;
 	if (allow_load(&d->server.allow, d->allowfile, error) != 0) {
@@ -366,6 +412,7 @@ listen_all(struct daemon *d)
 static void
 start(struct daemon *d)
 {
+	char error[ALLOW_ERRLEN];
 	int rc;
 
 	load_key(d);
@@ -378,6 +425,11 @@ start(struct daemon *d)
 	}
 	if (d->allowfile != NULL)
 		load_allow(d);
+	if (load_secrets(&d->tokens, error) != 0)
+		fatalx(EXIT_USAGE, "%s", error);
+	d->server.tokens = d->tokens;
+	d->server.tokens.wall_s = wall_ns() / 1000000000u;
+	tokens_wipe(&d->tokens);
 	listen_all(d);
 	d->status = (struct status){.server = &d->server,
 	    .listeners = d->listeners,

@@ -12,6 +12,7 @@ static const struct {
     {NATKIT_GONE, STUN_REQUEST, NEWS_GONE},
     {NATKIT_FROM, STUN_INDICATION, NEWS_FROM},
     {NATKIT_STATUS, STUN_SUCCESS, NEWS_FULL},
+    {NATKIT_TOKEN, STUN_SUCCESS, NEWS_TOKEN},
     {NATKIT_MAPPED, STUN_SUCCESS, NEWS_MAPPED},
 };
 
@@ -38,10 +39,13 @@ read_value(struct news *n, struct cursor *v)
 		n->age_ms = cursor_u16(v);
 		n->skew_ms = cursor_u16(v);
 	}
-	if (n->what == NEWS_FROM) {
+	if (n->what == NEWS_FROM || n->what == NEWS_TOKEN) {
 		n->len = cursor_left(v);
 		n->data = cursor_bytes(v, n->len);
 	}
+	if (n->what == NEWS_TOKEN && !v->bad &&
+	    token_read(&n->token, n->data, n->len) != 0)
+		v->bad = true;
 }
 
 struct news

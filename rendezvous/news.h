@@ -4,6 +4,7 @@
 #ifndef NATKIT_NEWS_H
 #define NATKIT_NEWS_H
 
+#include "token.h"
 #include "wire.h"
 
 enum news_what {
@@ -13,6 +14,7 @@ enum news_what {
 	NEWS_GO,     /* mine, theirs, age_ms, skew_ms */
 	NEWS_GONE,   /* the peer is not there any more */
 	NEWS_FULL,   /* the server has no room to note that we want the peer */
+	NEWS_TOKEN,  /* credentials for relays: token */
 	NEWS_MAPPED, /* our own address, in mapped; no key */
 };
 
@@ -26,6 +28,7 @@ struct news {
 	uint32_t mine, theirs;
 	uint16_t age_ms, skew_ms;
 	struct addr mapped;
+	struct token token;
 };
 
 /* class is that of the message: each tells its own things. */

@@ -3,6 +3,7 @@
 #include "report.h"
 
 #include <sodium.h>
+#include <string.h>
 
 #include "record.h"
 
@@ -116,6 +117,55 @@ report_gone(const struct report *r, const uint8_t key[KEY_LEN])
 	record_put_key(&rec, "key", key);
 	record_put(&rec, "reason", "left");
 	return finish(r, &rec);
+}
+
+static void
+put_endpoints(struct record *rec, const struct token_relay *relay)
+{
+	char text[2 * ADDR_STRLEN] = "", one[ADDR_STRLEN];
+
+	for (size_t i = 0; i < relay->n; i++) {
+		if (i > 0)
+			strcat(text, ",");
+		strcat(text, addr_format(&relay->at[i], one));
+	}
+	record_put(rec, "server", text);
+}
+
+/* e NULL: there is no relay for the peer (any more). */
+static int
+report_relay(const struct report *r, const struct relaybook *b,
+    const struct relaybook_entry *e)
+{
+	char name[CREDENTIAL_NAME_MAX];
+	struct record rec;
+
+	record_begin(&rec, "relay");
+	record_put_key(&rec, "key", b->peer);
+	if (e != NULL) {
+		relaybook_name(b, e, name);
+		put_endpoints(&rec, &e->relay);
+		record_put(&rec, "user", name);
+		record_put(&rec, "password", e->relay.password);
+		record_put_u64(&rec, "priority", e->priority);
+		record_put_u64(&rec, "lifetime_s", e->lifetime_s);
+	}
+	return finish(r, &rec);
+}
+
+int
+report_relays(const struct report *r, struct relaybook *b, int server,
+    const struct token *token, uint64_t now_ms)
+{
+	struct relaybook_entry news[TOKEN_RELAYS];
+	bool none;
+	size_t n = relaybook_token(b, server, token, now_ms, news, &none);
+	int err = none ? report_relay(r, b, NULL) : 0;
+
+	for (size_t i = 0; i < n && err == 0; i++)
+		err = report_relay(r, b, &news[i]);
+	sodium_memzero(news, sizeof(news));
+	return err;
 }
 
 int

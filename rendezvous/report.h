@@ -6,6 +6,7 @@
 
 #include "client.h"
 #include "introduction.h"
+#include "relaybook.h"
 
 struct report {
 	int fd;
@@ -21,6 +22,9 @@ int report_introduced(const struct report *r, const struct introduction *i);
 int report_go(const struct report *r, const struct introduction *i,
     const struct introduction_event *ev);
 int report_gone(const struct report *r, const uint8_t key[KEY_LEN]);
+/* A token came from a server: the relays that it changes. */
+int report_relays(const struct report *r, struct relaybook *b, int server,
+    const struct token *token, uint64_t now_ms);
 int report_server(const struct report *r, const uint8_t key[KEY_LEN],
     const struct addr *endpoint, uint64_t rtt_us, const struct addr *mapped);
 int report_key(const struct report *r, const uint8_t pub[KEY_LEN]);

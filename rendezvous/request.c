@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "token.h"
+
 #define RTO_MIN_MS 100
 #define RTO_MAX_MS 3000
 
@@ -79,6 +81,20 @@ request_add_ready(struct request *r, int peer, const uint8_t key[KEY_LEN],
 	put_u32(p + KEY_LEN + 4, theirs);
 	put_u16(p + KEY_LEN + 8, rtt_ms);
 	r->readies |= UINT64_C(1) << peer;
+	return true;
+}
+
+/* The answer to a READY or a WANT is shorter than it, but not to this: there is
+ * room for it, so that the whole answer is not longer than the request. */
+bool
+request_add_token(struct request *r, int peer, const uint8_t key[KEY_LEN])
+{
+	uint8_t *p = add(r, NATKIT_TOKEN, TOKEN_VALUE_MAX);
+
+	if (p == NULL)
+		return false;
+	memcpy(p, key, KEY_LEN);
+	r->tokens |= UINT64_C(1) << peer;
 	return true;
 }
 

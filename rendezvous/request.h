@@ -19,6 +19,7 @@ struct request {
 	uint64_t sent_us; /* the latest send */
 	uint64_t wants;	  /* peers with a WANT in it */
 	uint64_t readies; /* peers with a READY in it */
+	uint64_t tokens;  /* peers with a TOKEN in it */
 	size_t len;
 	uint8_t plain[WIRE_PLAIN_MAX];
 };
@@ -30,11 +31,12 @@ uint64_t request_smooth_rtt(uint64_t rtt_us, uint64_t measured_us);
 /* An empty request (a keepalive). rto_ms is the first interval. */
 void request_start(
     struct request *r, const struct moment *now, uint32_t rto_ms, bool confirm);
-/* Both return false when the attribute does not fit any more. */
+/* All return false when the attribute does not fit any more. */
 bool request_add_want(struct request *r, int peer, const uint8_t key[KEY_LEN],
     const uint8_t tag[WIRE_TAG_LEN]);
 bool request_add_ready(struct request *r, int peer, const uint8_t key[KEY_LEN],
     uint32_t mine, uint32_t theirs, uint16_t rtt_ms);
+bool request_add_token(struct request *r, int peer, const uint8_t key[KEY_LEN]);
 enum transaction_action request_step(
     struct request *r, const struct moment *now);
 

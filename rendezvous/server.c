@@ -94,6 +94,7 @@ server_free(struct server *s)
 	limit_free(&s->answers);
 	limit_free(&s->sites);
 	allow_free(&s->allow);
+	tokens_wipe(&s->tokens);
 	sodium_memzero(&s->cookie, sizeof(s->cookie));
 }
 
@@ -341,6 +342,14 @@ session_actions(struct server *s, uint32_t client, const uint8_t *plain,
 			else
 				s->stats.session_limited++;
 			relayed = true;
+			break;
+		case INTRODUCER_TOKEN:
+			if (tokens_put(&s->tokens,
+				s->registry.clients[client].key, relay.from,
+				relay.len, answer))
+				s->stats.tokens++;
+			else
+				s->stats.actions_bad++;
 			break;
 		case INTRODUCER_BYE:
 			stays = false;

@@ -14,6 +14,7 @@
 #include "limit.h"
 #include "pending.h"
 #include "registry.h"
+#include "token.h"
 
 #define SERVER_CLIENTS 10000
 #define SERVER_HELLO_RATE 20	 /* per second and address */
@@ -53,7 +54,8 @@
 	X(went)		    /* pairs given GO */                               \
 	X(gone)		    /* pairs ended */                                  \
 	X(relayed)	    /* sealed payloads carried */                      \
-	X(relay_denied)	    /* ... not carried: no consent */                  \
+	X(relay_denied)	    /* ... or tokens, not given: no consent */         \
+	X(tokens)	    /* for relays, given */                            \
 	X(pushes)	    /* requests of ours */                             \
 	X(pushes_held)	    /* not sent: the client's address is unproven */   \
 	X(acknowledged)	    /* answers to them */
@@ -81,7 +83,8 @@ typedef void server_event_fn(void *arg, const char *what,
 
 struct server {
 	struct server_config config;
-	struct allow allow; /* the caller loads it */
+	struct allow allow;   /* the caller loads it */
+	struct tokens tokens; /* and these */
 	struct registry registry;
 	struct introducer introducer;
 	struct pending pending;

@@ -96,7 +96,7 @@ start(const char *program, const char *key, int n)
 		close(p[0]);
 		close(p[1]);
 		execl(program, program, "-1", "-k", key, "-b", "127.0.0.1",
-		    "-p", "0", "-n", num, "-l", num, "-r", "1000000", "-R",
+		    "-p", "0", "-n", num, "-l", num, "-r", "1000000", "-L",
 		    "1000000", "-t", "3600", (char *)NULL);
 		_exit(127);
 	}
