@@ -159,7 +159,8 @@ certificate_why(gnutls_session_t session)
 
 	if (status & GNUTLS_CERT_UNEXPECTED_OWNER)
 		return "TLS: the certificate is for another name";
-	if (status & GNUTLS_CERT_SIGNER_NOT_FOUND)
+	if (status &
+	    (GNUTLS_CERT_SIGNER_NOT_FOUND | GNUTLS_CERT_SIGNATURE_FAILURE))
 		return "TLS: the certificate is of no CA that we trust";
 	if (status & GNUTLS_CERT_EXPIRED)
 		return "TLS: the certificate has expired";
