@@ -30,14 +30,14 @@ unlink_message(struct backlog *b, struct backlog_message *m)
 {
 	if (b->oldest == m)
 		b->oldest = m->next;
-	if (m->prev != NULL)
-		m->prev->next = m->next;
-	else
+	if (b->first == m)
 		b->first = m->next;
-	if (m->next != NULL)
-		m->next->prev = m->prev;
 	else
+		m->prev->next = m->next;
+	if (b->last == m)
 		b->last = m->prev;
+	else
+		m->next->prev = m->prev;
 	b->bytes -= cost(m->len);
 	free(m);
 }

@@ -57,8 +57,8 @@ static void
 the_oldest_give_way(void **state)
 {
 	(void)state;
-	for (char c = 'a'; c <= 'z'; c++)
-		assert_int_equal(add(c, true), 0);
+	for (int c = 'a'; c <= 'z'; c++)
+		assert_int_equal(add((char)c, true), 0);
 	assert_true(b.bytes <= MAX);
 	assert_int_equal(b.dropped, 26 - strlen(waiting()));
 	assert_string_equal(waiting(), "tuvwxyz" + 7 - strlen(waiting()));
