@@ -3,7 +3,8 @@
  * FINGERPRINT on every message.
  *
  *   request   USERNAME "peer_user:user"  PRIORITY  ICE-CONTROLLING|CONTROLLED
- *             [USE-CANDIDATE]  integrity under the peer's password
+ *             [USE-CANDIDATE]  [NATKIT_HINT]  integrity under the
+ *             peer's password
  *   success   XOR-MAPPED-ADDRESS  integrity under the same password
  */
 #include "check.h"
@@ -70,6 +71,8 @@ check_request(const struct check_credentials *c, const struct check *check,
 	    tie_breaker);
 	if (check->nominate)
 		stun_put(&b, STUN_USE_CANDIDATE, "", 0);
+	if (check->hint != 0)
+		stun_put_u32(&b, NATKIT_HINT, check->hint);
 	stun_put_integrity_sha256(&b, c->peer_password, CHECK_PASSWORD_LEN);
 	return stun_end(&b, true);
 }
@@ -98,6 +101,24 @@ check_is_for(const struct check_credentials *c, const struct stun_msg *m)
 	       memcmp(a.value, name, sizeof(name)) == 0;
 }
 
+static uint32_t
+value_u32(const struct stun_attr *a)
+{
+	struct cursor c;
+
+	cursor_init(&c, a->value, a->len);
+	return cursor_u32(&c);
+}
+
+bool
+check_is_relayed(const struct stun_msg *m)
+{
+	struct stun_attr a;
+
+	return stun_find(m, STUN_PRIORITY, &a) == 0 && a.len == 4 &&
+	       CHECK_RELAYED(value_u32(&a));
+}
+
 /* The cheap tests before the hash: a stranger's flood costs little. */
 static bool
 well_formed(const struct stun_msg *m)
@@ -110,8 +131,7 @@ int
 check_read_request(const struct check_credentials *c, const struct stun_msg *m,
     struct check *out)
 {
-	struct stun_attr priority, ignored;
-	struct cursor cur;
+	struct stun_attr priority, hint, ignored;
 
 	if (m->method != STUN_BINDING || m->class != STUN_REQUEST ||
 	    !well_formed(m))
@@ -123,10 +143,12 @@ check_read_request(const struct check_credentials *c, const struct stun_msg *m,
 	if (stun_check_integrity_sha256(m, c->password, CHECK_PASSWORD_LEN) !=
 	    0)
 		return -EACCES;
-	cursor_init(&cur, priority.value, priority.len);
-	out->priority = cursor_u32(&cur);
+	out->priority = value_u32(&priority);
 	out->nominate = stun_find(m, STUN_USE_CANDIDATE, &ignored) == 0;
 	out->controlling = stun_find(m, STUN_ICE_CONTROLLING, &ignored) == 0;
+	out->hint = stun_find(m, NATKIT_HINT, &hint) == 0 && hint.len == 4
+			? value_u32(&hint)
+			: 0;
 	return 0;
 }
 

@@ -15,11 +15,18 @@
 
 #define CHECK_USER_LEN 8
 #define CHECK_PASSWORD_LEN 24
-/* Room for every message that we build; the longest has 128 bytes. */
+/* Room for every message that we build; the longest has 136 bytes. */
 #define CHECK_MAX 160
 /* Of a peer-reflexive candidate that our check may create at the peer
  * (RFC 8445 section 5.1.2: type 110, local 65535, component 1). */
 #define CHECK_PRIORITY ((110u << 24) | (65535u << 8) | 255u)
+/* The same through a relay (type 0): the receiver tells by it which way it
+ * came, since relays have any address. */
+#define CHECK_PRIORITY_RELAYED ((65535u << 8) | 255u)
+#define CHECK_RELAYED(priority) ((priority) >> 24 == 0)
+/* NATKIT_HINT, a u32 in checks through a relay. */
+#define CHECK_HINT_NEED 1u /* no direct path is sure: help to prove this one */
+#define CHECK_HINT_TRY 2u  /* my NATs are open for a direct one: try now */
 
 /* Ours: what the peer checks us with. The peer's: what we check it with. */
 struct check_credentials {
@@ -33,6 +40,7 @@ struct check {
 	uint32_t priority;
 	bool nominate;	  /* USE-CANDIDATE */
 	bool controlling; /* the role that the sender says it has */
+	uint32_t hint;	  /* CHECK_HINT_, 0 for none */
 };
 
 /* Right length and alphabet: can't break a USERNAME or a record. */
@@ -52,6 +60,8 @@ int check_response(const struct check_credentials *c, const struct addr *seen,
 /* Is this a request under that pair of users? Says nothing about its
  * integrity: it finds the peer that may be meant. */
 bool check_is_for(const struct check_credentials *c, const struct stun_msg *m);
+/* Did it come through a relay, as its PRIORITY says (unproven)? */
+bool check_is_relayed(const struct stun_msg *m);
 /* A request of the peer. Returns 0; -EBADMSG (no check, or not well formed),
  * -ENOENT (another USERNAME), -EACCES (wrong integrity). */
 int check_read_request(const struct check_credentials *c,

@@ -24,6 +24,15 @@ checklist_init(struct checklist *x, bool again, uint64_t tie_breaker)
 	x->nominee = -1;
 	x->phase_end_us = NEVER;
 	x->retry_us = NEVER;
+	x->wait_us = CHECKLIST_WAIT_US;
+}
+
+void
+checklist_init_relayed(struct checklist *x, bool again, uint64_t tie_breaker)
+{
+	checklist_init(x, again, tie_breaker);
+	x->relayed = true;
+	x->consent.kind = CONSENT_RELAYED;
 }
 
 uint64_t
@@ -39,7 +48,7 @@ checklist_step(struct checklist *x, uint64_t now_us)
 		outgoing_take(x, &t, now_us);
 		t = outgoing_next(x);
 	}
-	next = sooner(t.at_us, sooner(x->phase_end_us, x->retry_us));
+	next = sooner(t.at_us, sooner(search_end(x), x->retry_us));
 	next = sooner(next, nomination_next(x, now_us));
 	if (x->phase == PHASE_FULL && search_send_error(x) != NULL)
 		next = sooner(next, x->phase_us + CHECKLIST_ERROR_US);
@@ -68,30 +77,51 @@ checklist_remote(
 	return 0;
 }
 
-int
-checklist_introduce(
-    struct checklist *x, const struct introduction *i, uint64_t now_us)
+/* The candidates of this generation become the peer's. */
+static int
+take_offer(struct checklist *x, const struct introduction *i)
 {
 	struct offer *o = &x->offer;
 	bool match = o->open && o->generation == i->generation
 			 ? o->seen == i->count
 			 : i->count == 0;
 
-	if (!match) {
-		memset(o, 0, sizeof(*o));
-		return -EBADMSG;
+	if (match) {
+		x->n_remotes = i->count == 0 ? 0 : o->n;
+		memcpy(x->remotes, o->remote, sizeof(x->remotes));
 	}
+	memset(o, 0, sizeof(*o));
+	return match ? 0 : -EBADMSG;
+}
+
+/* As if nothing had been tried before. */
+static void
+afresh(struct checklist *x)
+{
+	x->gone = false;
+	x->lost = false;
+	x->wait_us = CHECKLIST_WAIT_US;
+}
+
+int
+checklist_introduce(
+    struct checklist *x, const struct introduction *i, uint64_t now_us)
+{
+	if (!x->relayed && take_offer(x, i) != 0)
+		return -EBADMSG;
 	if (!x->introduced)
 		pace_init(&x->pace, now_us);
+	afresh(x);
 	x->introduced = true;
-	x->gone = false;
 	x->generation = i->generation;
 	x->controlling = i->controlling;
 	x->consent.controlling = i->controlling;
 	x->credentials = i->credentials;
-	x->n_remotes = i->count == 0 ? 0 : o->n;
-	memcpy(x->remotes, o->remote, sizeof(x->remotes));
-	memset(o, 0, sizeof(*o));
+	if (x->relayed) {
+		if (x->n_remotes > 0 && !x->asleep)
+			search_start(x, PHASE_FULL, now_us, CHECKLIST_FULL_US);
+		return 0;
+	}
 	search_start(x, PHASE_OPENING, now_us, CHECKLIST_NO_GO_US);
 	if (x->candidates.n == 0)
 		search_fail(x, "no-candidates", now_us);
@@ -115,7 +145,7 @@ checklist_go(struct checklist *x, uint32_t generation, uint64_t age_ms,
 	lasts_us = lasts_us > age_ms * 1000 + CHECKLIST_ROUNDS_MIN_US
 		       ? lasts_us - age_ms * 1000
 		       : CHECKLIST_ROUNDS_MIN_US;
-	x->gone = false;
+	afresh(x);
 	if (x->phase == PHASE_FULL) /* late: the peer begins only now */
 		x->phase_end_us = now_us + CHECKLIST_FULL_US;
 	else if (x->phase == PHASE_IDLE || x->phase == PHASE_SETTLED)
@@ -137,6 +167,25 @@ checklist_gone(struct checklist *x, uint64_t now_us)
 	x->retry_us = NEVER;
 }
 
+void
+checklist_try(struct checklist *x, uint64_t now_us)
+{
+	if (!x->introduced || x->gone || x->consent.active || x->n_remotes == 0)
+		return;
+	if (x->phase == PHASE_IDLE)
+		search_start(x, PHASE_OPENING, now_us, CHECKLIST_MEET_US);
+	if (x->phase == PHASE_OPENING)
+		x->met = x->went = true;
+}
+
+uint64_t
+checklist_opened_at(const struct checklist *x)
+{
+	if (x->phase == PHASE_OPENING)
+		return x->phase_us + CHECKLIST_OPENED_US;
+	return x->phase == PHASE_ROUNDS ? x->phase_us : NEVER;
+}
+
 bool
 checklist_settled(const struct checklist *x, uint64_t now_us)
 {
@@ -150,6 +199,10 @@ checklist_missing(const struct checklist *x)
 {
 	if (!x->introduced)
 		return "no introduction: it isn't there, or doesn't want us";
+	if (x->relayed && x->n_remotes == 0)
+		return "no relay is bound";
+	if (x->relayed)
+		return "no answer through the relay";
 	if (x->candidates.n == 0)
 		return "it has no candidates";
 	if (x->phase == PHASE_OPENING && !x->went)

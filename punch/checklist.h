@@ -7,7 +7,10 @@
  *   introduced -> OPENING --go or 3 s--> ROUNDS --> FULL --10 s--> failed
  *                    any of them --nominated--> SETTLED (direct)
  *   lost -> OPENING (0.4 s) -> ROUNDS -> FULL     failed --40 s--> OPENING
- */
+ *
+ * The list of relays (relayed) has our own bindings for candidates, and neither
+ * low TTL nor a barrier: its only search is FULL. While it carries the peer,
+ * the direct list is spare: short tries, soon again. */
 #ifndef NATKIT_CHECKLIST_H
 #define NATKIT_CHECKLIST_H
 
@@ -33,6 +36,13 @@
 #define CHECKLIST_NOMINATE_US 2000000u /* then the next best is nominated */
 /* Linux forgets an unreplied flow, and so the clash, after 30 s of silence. */
 #define CHECKLIST_SILENCE_US 40000000u
+/* Of a list that is spare. */
+#define CHECKLIST_SHORT_US 2500000u /* of FULL */
+#define CHECKLIST_MEET_US 1000000u  /* of OPENING: the peer tries, too */
+#define CHECKLIST_OPENED_US 60000u  /* then every candidate was sent to */
+#define CHECKLIST_WAIT_US 1000000u  /* after a try, doubling */
+#define CHECKLIST_WAIT_MAX_US 60000000u
+#define CHECKLIST_RELAY_WAIT_US 1000000u /* of relays that have failed */
 
 enum checklist_phase {
 	PHASE_IDLE,
@@ -61,6 +71,14 @@ struct offer {
 
 struct checklist {
 	bool again; /* a failed peer is tried again after the silence */
+	bool relayed;
+	bool asleep;	  /* relayed: checks nothing until it is woken */
+	uint32_t hint;	  /* relayed: what our checks say */
+	uint32_t hinted;  /* relayed: what the peer's said; to be taken */
+	bool spare;	  /* a relay carries the peer meanwhile */
+	bool lost;	  /* a path was, since the last introduction */
+	bool met;	  /* the peer says that its NATs are open */
+	uint64_t wait_us; /* after the next short try */
 	enum path_state state;
 	enum checklist_phase phase;
 	bool introduced, went, gone;
@@ -91,6 +109,8 @@ struct checklist {
 };
 
 void checklist_init(struct checklist *x, bool again, uint64_t tie_breaker);
+void checklist_init_relayed(
+    struct checklist *x, bool again, uint64_t tie_breaker);
 
 /* A remote record; one of CANDIDATE_NONE, a type of the future, is counted
  * and not kept. Returns 0; -EINVAL, an address that nobody sends to, or
@@ -105,6 +125,25 @@ int checklist_introduce(
 int checklist_go(struct checklist *x, uint32_t generation, uint64_t age_ms,
     uint64_t skew_ms, uint64_t now_us);
 void checklist_gone(struct checklist *x, uint64_t now_us);
+
+/* Of a relayed list: a relay's address where the peer is reached, and its end.
+ * Returns 0, -EINVAL, -ENOSPC. */
+int checklist_bind(
+    struct checklist *x, const struct remote *r, uint64_t now_us);
+void checklist_unbind(
+    struct checklist *x, const struct addr *addr, uint64_t now_us);
+bool checklist_bound(const struct checklist *x, const struct addr *addr);
+/* Asleep it only answers, until the peer's checks say CHECK_HINT_NEED. Its
+ * path has to be proven anew. */
+void checklist_sleep(struct checklist *x, uint64_t now_us);
+void checklist_wake(struct checklist *x, uint64_t now_us);
+/* Checks the path now, so that the peer learns of our hint. */
+void checklist_nudge(struct checklist *x);
+
+/* Of the direct list: the peer has opened its NATs and tries now. */
+void checklist_try(struct checklist *x, uint64_t now_us);
+/* When ours are open for the try that begins; UINT64_MAX: none does. */
+uint64_t checklist_opened_at(const struct checklist *x);
 /* A Binding message that came from an address to one of ours. Returns 0 when
  * it was the peer's; -ENOENT, -EACCES, -EBADMSG when not (and nothing has
  * changed and nothing is answered). */

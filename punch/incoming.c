@@ -77,6 +77,41 @@ heard(struct checklist *x, struct candidate *c, const struct check *check,
 		trigger(c, now_us);
 }
 
+/* Who sent it. Through a relay that is one of ours, or nobody; else it may be a
+ * peer-reflexive candidate. */
+static struct candidate *
+sender(struct checklist *x, const struct addr *from, uint32_t priority,
+    uint64_t now_us)
+{
+	struct candidate *c = candidates_find(&x->candidates, from);
+
+	if (c != NULL)
+		return c;
+	if (x->relayed)
+		for (size_t i = 0; i < x->n_remotes; i++)
+			if (addr_equal(&x->remotes[i].addr, from))
+				return candidates_add(
+				    &x->candidates, &x->remotes[i], now_us);
+	return x->relayed
+		   ? NULL
+		   : candidates_reflexive(&x->candidates, from, priority,
+			 x->nominee == -1 ? NULL
+					  : &x->candidates.list[x->nominee],
+			 now_us);
+}
+
+/* The peer checks a better relay than the one that we use. */
+static bool
+better(const struct checklist *x, const struct addr *from)
+{
+	if (!x->relayed || !x->controlling || x->phase != PHASE_SETTLED)
+		return false;
+	for (size_t i = 0; i < x->n_remotes; i++)
+		if (addr_equal(&x->remotes[i].addr, from))
+			return x->remotes[i].priority > x->path.priority;
+	return false;
+}
+
 static int
 receive_request(struct checklist *x, const struct stun_msg *m,
     const struct addr *from, const struct addr *local, uint64_t now_us)
@@ -91,19 +126,23 @@ receive_request(struct checklist *x, const struct stun_msg *m,
 	 * addresses as candidates. The roles follow from the keys. */
 	if (check.controlling == x->controlling)
 		return -EACCES;
-	if (!addr_is_sendable(from) || (x->gone && !x->consent.active))
+	if (x->relayed && !checklist_bound(x, from))
+		return -ENOENT;
+	if (!addr_is_sendable(from) ||
+	    (x->gone && !x->consent.active && !x->relayed))
 		return 0;
+	x->hinted |= check.hint;
+	if ((check.hint & CHECK_HINT_NEED) != 0)
+		checklist_wake(x, now_us);
 	/* Receipt proves that the peer's hole is open: try again now. */
-	if (x->phase == PHASE_IDLE)
+	if ((x->phase == PHASE_IDLE && !x->asleep) || better(x, from))
 		search_start(x, PHASE_FULL, now_us, CHECKLIST_FULL_US);
 	answer(x, m, from, local, now_us);
+	if (x->asleep)
+		return 0;
 	if (x->consent.active && addr_equal(from, &x->consent.remote))
 		consent_heard(&x->consent, now_us);
-	c = candidates_find(&x->candidates, from);
-	if (c == NULL)
-		c = candidates_reflexive(&x->candidates, from, check.priority,
-		    x->nominee == -1 ? NULL : &x->candidates.list[x->nominee],
-		    now_us);
+	c = sender(x, from, check.priority, now_us);
 	if (c != NULL)
 		heard(x, c, &check, now_us);
 	return 0;

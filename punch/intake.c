@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The records that nat-rendezvous agent prints, as events. */
+/* The records that nat-rendezvous agent and nat-relay print, as events. */
 #include "intake.h"
 
 #include <errno.h>
@@ -93,8 +93,10 @@ read_introduced(struct fields *f, struct intake *out)
 static void
 read_peer(struct fields *f, struct intake *out)
 {
-	const char *state = word(f, "state");
+	const char *state;
 
+	peer_key(f, out->key);
+	state = word(f, "state");
 	if (strcmp(state, "waiting") == 0)
 		out->kind = INTAKE_WAITING;
 	else if (strcmp(state, "introduced") == 0)
@@ -105,6 +107,7 @@ static void
 read_remote(struct fields *f, struct intake *out)
 {
 	out->kind = INTAKE_REMOTE;
+	peer_key(f, out->key);
 	out->generation = (uint32_t)number(f, "generation", UINT32_MAX);
 	out->remote.type = candidate_type_parse(word(f, "type"));
 	if (record_get_addr(f->r, "endpoint", &out->remote.addr) != 0)
@@ -112,10 +115,40 @@ read_remote(struct fields *f, struct intake *out)
 	out->remote.priority = (uint32_t)number(f, "priority", UINT32_MAX);
 }
 
+/* Our binding at a relay. Those of other types are for who gathers. */
+static void
+read_candidate(struct fields *f, struct intake *out)
+{
+	const char *type = record_get(f->r, "type");
+	const char *state = record_get(f->r, "state");
+
+	if (type == NULL || strcmp(type, "relay") != 0 || state == NULL)
+		return;
+	if (strcmp(state, "binding") == 0)
+		out->kind = INTAKE_RELAY_BINDING;
+	else if (strcmp(state, "bound") == 0)
+		out->kind = INTAKE_RELAY_BOUND;
+	else if (strcmp(state, "gone") == 0 &&
+		 record_get(f->r, "endpoint") != NULL)
+		out->kind = INTAKE_RELAY_GONE; /* else it never was bound */
+	if (out->kind == INTAKE_NOTHING)
+		return;
+	peer_key(f, out->key);
+	if (out->kind == INTAKE_RELAY_BINDING)
+		return;
+	out->remote.type = CANDIDATE_RELAY;
+	if (record_get_addr(f->r, "endpoint", &out->remote.addr) != 0)
+		wrong(f, "endpoint");
+	if (out->kind == INTAKE_RELAY_BOUND)
+		out->remote.priority =
+		    (uint32_t)number(f, "priority", UINT32_MAX);
+}
+
 static void
 read_go(struct fields *f, struct intake *out)
 {
 	out->kind = INTAKE_GO;
+	peer_key(f, out->key);
 	out->generation = (uint32_t)number(f, "generation", UINT32_MAX);
 	out->age_ms = number(f, "age_ms", UINT64_MAX);
 	out->skew_ms = number(f, "skew_ms", UINT64_MAX);
@@ -124,8 +157,8 @@ read_go(struct fields *f, struct intake *out)
 static void
 read_gone(struct fields *f, struct intake *out)
 {
-	(void)f;
 	out->kind = INTAKE_GONE;
+	peer_key(f, out->key);
 }
 
 static const struct {
@@ -134,6 +167,7 @@ static const struct {
 } types[] = {
     {"peer", read_peer},
     {"remote", read_remote},
+    {"candidate", read_candidate},
     {"go", read_go},
     {"gone", read_gone},
 };
@@ -149,10 +183,8 @@ intake_parse(struct intake *out, const char *line, size_t len, const char **why)
 	if (record_parse(&r, line, len) != 0)
 		return -EBADMSG;
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		if (!record_is(&r, types[i].type))
-			continue;
-		peer_key(&f, event.key);
-		types[i].read(&f, &event);
+		if (record_is(&r, types[i].type))
+			types[i].read(&f, &event);
 	}
 	*why = f.wrong;
 	if (f.wrong != NULL)

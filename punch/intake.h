@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The records that nat-rendezvous agent prints, as events (nat-records(5)).
+/* The records that nat-rendezvous agent and nat-relay print, as events
+ * (nat-records(5)).
  * Pure; a line that is no record of ours changes nothing. */
 #ifndef NATKIT_INTAKE_H
 #define NATKIT_INTAKE_H
@@ -17,6 +18,9 @@ enum intake_kind {
 	INTAKE_INTRODUCED,
 	INTAKE_GO,
 	INTAKE_GONE,
+	INTAKE_RELAY_BINDING, /* a candidate of type=relay may come */
+	INTAKE_RELAY_BOUND,
+	INTAKE_RELAY_GONE,
 };
 
 struct intake {
@@ -24,7 +28,7 @@ struct intake {
 	uint8_t key[KEY_LEN];
 	uint32_t generation;
 	/* INTAKE_REMOTE; type CANDIDATE_NONE is one that we don't know, to
-	 * be counted all the same */
+	 * be counted all the same. INTAKE_RELAY_BOUND and _GONE. */
 	struct remote remote;
 	struct introduction introduction; /* INTAKE_INTRODUCED */
 	uint64_t age_ms, skew_ms;	  /* INTAKE_GO */

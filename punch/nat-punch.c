@@ -25,9 +25,11 @@
 #define WAIT_ONE_S 30
 
 static const char usage[] =
-    "nat-punch [-1hjqv] [-s path | -p port] [-w seconds]";
+    "nat-punch [-1hjqrv] [-s path | -p port] [-w seconds]";
 static const char help[] =
-    "  -1        end when every peer is direct (0), or one failed (1)\n"
+    "  -1        end when every peer is direct or relayed (0), or one\n"
+    "            failed (1)\n"
+    "  -r        relays only: try nothing direct\n"
     "  -s path   use the port that nat-port lends on this socket\n"
     "  -p port   use a UDP port of its own (any)\n"
     "  -w s      with -1: wait so long at most (30), then end with 111\n"
@@ -53,7 +55,7 @@ struct punch {
 };
 
 struct options {
-	bool one, json;
+	bool one, json, relay_only;
 	const char *path;
 	uint16_t port;
 	uint32_t wait_s; /* 0: no limit */
@@ -78,7 +80,7 @@ print(struct punch *u, const struct peer *peer, const struct report *r)
 	record_put_key(&rec, "key", peer->key);
 	record_put(&rec, "state", path_state_name(r->state));
 	record_put_addr(&rec, "endpoint", &r->endpoint);
-	if (r->state == PATH_DIRECT)
+	if (r->state == PATH_DIRECT || r->state == PATH_RELAYED)
 		record_put_u64(&rec, "rtt_us", r->rtt_us);
 	record_put_addr(&rec, "local", &r->local);
 	record_put(&rec, "method", candidate_type_name(r->method));
@@ -129,7 +131,7 @@ flush(struct punch *u, struct peer *peer, uint64_t now)
 {
 	struct output o;
 
-	while (outputs_take(&peer->list.out, &o)) {
+	while (peer_take(peer, &o)) {
 		int error;
 
 		if (o.is_report) {
@@ -145,8 +147,7 @@ flush(struct punch *u, struct peer *peer, uint64_t now)
 		    o.local.family == ADDR_NONE ? NULL : &o.local, o.ttl,
 		    o.data, o.len));
 		if (error != PORT_E_NONE)
-			checklist_port_error(
-			    &peer->list, &o.remote, error, now);
+			peer_port_error(peer, &o.remote, error, now);
 	}
 }
 
@@ -156,7 +157,7 @@ pump(struct punch *u, struct peer *peer)
 	uint64_t now = now_us();
 
 	flush(u, peer, now);
-	peer->next_us = checklist_step(&peer->list, now);
+	peer->next_us = peer_step(peer, now);
 	flush(u, peer, now);
 }
 
@@ -167,13 +168,14 @@ say_missing(const struct punch *u)
 {
 	for (size_t i = 0; i < u->peers->n; i++) {
 		const struct peer *peer = &u->peers->peer[i];
+		enum path_state state = peer_state(peer, now_us());
 		char key[KEY_STRLEN];
 
-		if (!peer->asked || peer->list.state == PATH_DIRECT ||
-		    peer->list.state == PATH_FAILED)
+		if (!peer->asked || state == PATH_DIRECT ||
+		    state == PATH_RELAYED || state == PATH_FAILED)
 			continue;
 		log_warnx("peer %s: %s", key_format(peer->key, key),
-		    checklist_missing(&peer->list));
+		    peer_missing(peer));
 	}
 }
 
@@ -243,7 +245,7 @@ deadline_cb(evutil_socket_t fd, short events, void *arg)
 
 	(void)fd;
 	(void)events;
-	conclude(u, peers_verdict_late(u->peers));
+	conclude(u, peers_verdict_late(u->peers, now_us()));
 }
 
 /* How many NATs are ours */
@@ -395,6 +397,9 @@ option(struct options *o, int letter, const char *arg)
 	case 'p':
 		o->port = (uint16_t)option_number("-p", arg, 1, 65535);
 		break;
+	case 'r':
+		o->relay_only = true;
+		break;
 	case 's':
 		o->path = arg;
 		break;
@@ -410,7 +415,7 @@ parse(struct options *o, int argc, char *argv[])
 	int letter;
 
 	option_begin(usage, help);
-	while ((letter = option_next(argc, argv, ":1hjp:qs:vw:")) != -1)
+	while ((letter = option_next(argc, argv, ":1hjp:qrs:vw:")) != -1)
 		option(o, letter, optarg);
 	if (optind < argc)
 		option_fail(
@@ -468,6 +473,7 @@ set_up(struct punch *u, const struct options *o)
 	u->peers = peers_new(!o->one);
 	if (u->peers == NULL)
 		fatalx(EXIT_TEMP, "out of memory");
+	u->peers->relay_only = o->relay_only;
 	open_port(u, o);
 	open_pipes(u);
 	open_depth(u);

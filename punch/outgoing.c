@@ -18,7 +18,8 @@ send_check(struct checklist *x, const struct addr *to, int ttl, bool use,
     struct flight *flight, uint64_t now_us, uint8_t tid[STUN_TID_LEN])
 {
 	const struct check check = {
-	    .priority = CHECK_PRIORITY,
+	    .priority = x->relayed ? CHECK_PRIORITY_RELAYED : CHECK_PRIORITY,
+	    .hint = x->relayed ? x->hint : 0,
 	    .controlling = x->controlling,
 	    .nominate = use,
 	};
@@ -54,8 +55,8 @@ ttl_of(const struct checklist *x, const struct candidate *c)
 
 	/* The path that we have is no exception: we may be the ones that have
 	 * moved, and be new to the peer's NAT. */
-	if (c->heard)
-		return 0; /* its NAT is open */
+	if (c->heard || x->relayed)
+		return 0; /* its NAT is open, or there is none to open */
 	if (x->phase == PHASE_OPENING)
 		return ttl;
 	if (x->phase != PHASE_ROUNDS)
@@ -162,7 +163,7 @@ outgoing_take(struct checklist *x, const struct turn *t, uint64_t now_us)
 	} else if (t->who == TURN_CANDIDATE) {
 		send_candidate(x, t->c, now_us);
 	} else if (t->action == CONSENT_LOST) {
-		search_lose(x, now_us);
+		search_lose(x, "no-answer", now_us);
 	} else {
 		send_check(x, &x->consent.remote,
 		    t->action == CONSENT_OPEN ? low_ttl(x, &x->consent.remote)

@@ -13,6 +13,7 @@ path_state_name(enum path_state state)
 	    [PATH_DIRECT] = "direct",
 	    [PATH_FAILED] = "failed",
 	    [PATH_LOST] = "lost",
+	    [PATH_RELAYED] = "relayed",
 	};
 
 	return names[state];

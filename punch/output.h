@@ -11,7 +11,7 @@
 #include "candidate.h"
 #include "check.h"
 
-#define OUTPUT_SLOTS 8
+#define OUTPUT_SLOTS 16
 
 enum path_state {
 	PATH_WAITING,
@@ -19,6 +19,7 @@ enum path_state {
 	PATH_DIRECT,
 	PATH_FAILED,
 	PATH_LOST,
+	PATH_RELAYED,
 };
 
 /* A path record, without the key. What is absent is ADDR_NONE, 0, NULL. */

@@ -37,47 +37,13 @@ find(struct peers *p, const uint8_t key[KEY_LEN])
 static struct peer *
 add(struct peers *p, const uint8_t key[KEY_LEN])
 {
-	uint64_t tie_breaker;
 	struct peer *peer;
 
 	if (p->n == PEERS_MAX)
 		return NULL;
 	peer = &p->peer[p->n++];
-	memcpy(peer->key, key, KEY_LEN);
-	randombytes_buf(&tie_breaker, sizeof(tie_breaker));
-	checklist_init(&peer->list, p->again, tie_breaker);
-	peer->next_us = UINT64_MAX;
+	peer_init(peer, key, p->again, p->relay_only);
 	return peer;
-}
-
-static int
-apply(struct peer *peer, const struct intake *in, uint64_t now_us,
-    const char **wrong)
-{
-	struct checklist *x = &peer->list;
-
-	switch (in->kind) {
-	case INTAKE_WAITING:
-		peer->asked = true;
-		return 0;
-	case INTAKE_REMOTE:
-		*wrong = "endpoint is none to send to, or one too many";
-		return checklist_remote(x, in->generation, &in->remote);
-	case INTAKE_INTRODUCED:
-		peer->asked = true;
-		*wrong = "count is not that of the remote records before it";
-		return checklist_introduce(x, &in->introduction, now_us);
-	case INTAKE_GO:
-		*wrong = "generation was not introduced";
-		return checklist_go(
-		    x, in->generation, in->age_ms, in->skew_ms, now_us);
-	case INTAKE_GONE:
-		checklist_gone(x, now_us);
-		return 0;
-	case INTAKE_NOTHING:
-		break;
-	}
-	return 0;
 }
 
 int
@@ -92,6 +58,8 @@ peers_line(struct peers *p, const char *line, size_t len, uint64_t now_us,
 	if (rc != 0 || in.kind == INTAKE_NOTHING)
 		return rc;
 	*peer = find(p, in.key);
+	if (*peer == NULL && in.kind == INTAKE_RELAY_GONE)
+		return 0;
 	if (*peer == NULL && (in.kind == INTAKE_GO || in.kind == INTAKE_GONE)) {
 		*wrong = "key is nobody's that was introduced";
 		return -ENOENT;
@@ -102,7 +70,7 @@ peers_line(struct peers *p, const char *line, size_t len, uint64_t now_us,
 		*wrong = "one peer too many";
 		return -ENOSPC;
 	}
-	return apply(*peer, &in, now_us, wrong);
+	return peer_apply(*peer, &in, now_us, wrong);
 }
 
 struct peer *
@@ -117,8 +85,7 @@ peers_receive(struct peers *p, const uint8_t *data, size_t len,
 		return NULL;
 	}
 	for (size_t i = 0; i < p->n; i++) {
-		int rc = checklist_receive(
-		    &p->peer[i].list, &m, from, local, now_us);
+		int rc = peer_receive(&p->peer[i], &m, from, local, now_us);
 
 		if (rc == 0)
 			return &p->peer[i];
@@ -137,7 +104,7 @@ peers_port_error(
     struct peers *p, const struct addr *remote, int error, uint64_t now_us)
 {
 	for (size_t i = 0; i < p->n; i++)
-		checklist_port_error(&p->peer[i].list, remote, error, now_us);
+		peer_port_error(&p->peer[i], remote, error, now_us);
 }
 
 enum verdict
@@ -146,16 +113,17 @@ peers_verdict(const struct peers *p, bool ended, uint64_t now_us)
 	size_t asked = 0, failed = 0, waiting = 0;
 
 	for (size_t i = 0; i < p->n; i++) {
-		const struct checklist *x = &p->peer[i].list;
+		const struct peer *peer = &p->peer[i];
+		enum path_state state = peer_state(peer, now_us);
 
-		if (!p->peer[i].asked)
+		if (!peer->asked)
 			continue;
 		asked++;
-		if (x->state == PATH_WAITING && ended)
+		if (state == PATH_WAITING && ended)
 			waiting++;
-		else if (!checklist_settled(x, now_us))
+		else if (!peer_settled(peer, now_us))
 			return VERDICT_OPEN;
-		else if (x->state == PATH_FAILED)
+		else if (state == PATH_FAILED)
 			failed++;
 	}
 	if (asked == 0)
@@ -166,18 +134,18 @@ peers_verdict(const struct peers *p, bool ended, uint64_t now_us)
 }
 
 enum verdict
-peers_verdict_late(const struct peers *p)
+peers_verdict_late(const struct peers *p, uint64_t now_us)
 {
 	enum verdict v = VERDICT_NOBODY;
 
 	for (size_t i = 0; i < p->n; i++) {
-		const struct checklist *x = &p->peer[i].list;
+		enum path_state state = peer_state(&p->peer[i], now_us);
 
 		if (!p->peer[i].asked)
 			continue;
-		if (x->state == PATH_FAILED)
+		if (state == PATH_FAILED)
 			return VERDICT_NO;
-		if (x->state != PATH_DIRECT)
+		if (state != PATH_DIRECT && state != PATH_RELAYED)
 			v = VERDICT_LATE;
 		else if (v == VERDICT_NOBODY)
 			v = VERDICT_YES;

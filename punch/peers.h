@@ -4,22 +4,13 @@
 #ifndef NATKIT_PEERS_H
 #define NATKIT_PEERS_H
 
-#include "checklist.h"
-#include "intake.h"
-#include "key.h"
+#include "peer.h"
 
 #define PEERS_MAX 64
 
-struct peer {
-	uint8_t key[KEY_LEN];
-	bool asked; /* a peer record named it */
-	struct checklist list;
-	struct addr source; /* of ours, when the path was found */
-	uint64_t next_us;   /* when to step its list */
-};
-
 struct peers {
-	bool again; /* failed ones are tried again */
+	bool again;	 /* failed ones are tried again */
+	bool relay_only; /* to be set before the first record */
 	size_t n;
 	struct peer peer[PEERS_MAX];
 	/* Packets that came and were nobody's, or forged: no answer. */
@@ -28,8 +19,10 @@ struct peers {
 };
 
 enum verdict {
-	VERDICT_OPEN,	/* something is still being tried */
-	VERDICT_YES,	/* every peer is direct, and acknowledged */
+	VERDICT_OPEN, /* something is still being tried */
+	/* every peer is direct, or relayed and not direct so far, and
+	 * acknowledged */
+	VERDICT_YES,
 	VERDICT_NO,	/* all is decided, and one has failed */
 	VERDICT_LATE,	/* none has failed, but one was not decided in time */
 	VERDICT_NOBODY, /* nobody has been asked for */
@@ -52,6 +45,6 @@ void peers_port_error(
 /* ended: no record will come any more, so who waits for one waits in vain. */
 enum verdict peers_verdict(const struct peers *p, bool ended, uint64_t now_us);
 /* When there is no time left: never VERDICT_OPEN. */
-enum verdict peers_verdict_late(const struct peers *p);
+enum verdict peers_verdict_late(const struct peers *p, uint64_t now_us);
 
 #endif

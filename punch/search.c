@@ -79,7 +79,7 @@ search_start(struct checklist *x, enum checklist_phase phase, uint64_t now_us,
 	x->nominee = -1;
 	x->first_us = 0;
 	x->retry_us = NEVER;
-	x->went = false;
+	x->went = x->met = false;
 	search_enter(x, phase, now_us, lasts_us);
 	if (x->consent.active || x->state == PATH_CHECKING)
 		return;
@@ -96,6 +96,24 @@ search_rounds(struct checklist *x, uint64_t lasts_us, uint64_t now_us)
 	search_enter(x, PHASE_ROUNDS, now_us, lasts_us);
 }
 
+/* How long to leave a peer alone that has failed. A path that was lost and
+ * doesn't come back at once needs the silence. */
+static uint64_t
+patience(struct checklist *x)
+{
+	uint64_t us = x->wait_us;
+
+	if (x->relayed)
+		return CHECKLIST_RELAY_WAIT_US;
+	if (!x->spare || x->lost) {
+		x->lost = false;
+		return CHECKLIST_SILENCE_US;
+	}
+	x->wait_us =
+	    us * 2 < CHECKLIST_WAIT_MAX_US ? us * 2 : CHECKLIST_WAIT_MAX_US;
+	return us;
+}
+
 /* While a path still stands, a failed search for a better one says nothing. */
 void
 search_fail(struct checklist *x, const char *reason, uint64_t now_us)
@@ -107,24 +125,29 @@ search_fail(struct checklist *x, const char *reason, uint64_t now_us)
 	}
 	search_enter(x, PHASE_IDLE, now_us, NEVER);
 	memset(&x->path, 0, sizeof(x->path));
-	x->retry_us = x->again && !x->gone && x->n_remotes > 0 ? now_us : NEVER;
-	if (x->retry_us != NEVER)
-		x->retry_us += CHECKLIST_SILENCE_US;
+	x->retry_us = NEVER;
+	if (x->again && !x->gone && x->n_remotes > 0)
+		x->retry_us = now_us + patience(x);
 	x->state = PATH_FAILED;
 	report(x, PATH_FAILED, reason);
 }
 
 void
-search_lose(struct checklist *x, uint64_t now_us)
+search_lose(struct checklist *x, const char *reason, uint64_t now_us)
 {
 	x->consent.active = false;
+	x->lost = true;
 	x->state = PATH_LOST;
-	report(x, PATH_LOST, "no-answer");
-	if (x->gone) {
+	report(x, PATH_LOST, reason);
+	if (x->relayed && x->n_remotes == 0) {
+		search_fail(x, "no-relay", now_us);
+	} else if (x->gone && !x->relayed) {
 		search_fail(x, "gone", now_us);
 	} else if (search_checking(x)) {
 		x->state = PATH_CHECKING;
 		report(x, PATH_CHECKING, NULL);
+	} else if (x->relayed) {
+		search_start(x, PHASE_FULL, now_us, CHECKLIST_FULL_US);
 	} else {
 		search_start(x, PHASE_OPENING, now_us, CHECKLIST_REOPEN_US);
 	}
@@ -147,18 +170,40 @@ search_send_error(const struct checklist *x)
 	return port_error_name(denied ? PORT_E_DENIED : PORT_E_UNREACHABLE);
 }
 
+uint64_t
+search_end(const struct checklist *x)
+{
+	uint64_t at = x->phase_end_us, sooner = NEVER;
+
+	if (x->phase == PHASE_OPENING && x->met)
+		sooner = x->phase_us + CHECKLIST_OPENED_US;
+	else if (x->phase == PHASE_FULL && x->spare)
+		sooner = x->phase_us + CHECKLIST_SHORT_US;
+	return sooner < at ? sooner : at;
+}
+
+static void
+retry(struct checklist *x, uint64_t now_us)
+{
+	if (x->relayed)
+		search_start(x, PHASE_FULL, now_us, CHECKLIST_FULL_US);
+	else
+		search_start(x, PHASE_OPENING, now_us,
+		    x->spare ? CHECKLIST_MEET_US : CHECKLIST_NO_GO_US);
+}
+
 void
 search_step(struct checklist *x, uint64_t now_us)
 {
 	const char *error;
 
 	if (x->retry_us <= now_us)
-		search_start(x, PHASE_OPENING, now_us, CHECKLIST_NO_GO_US);
+		retry(x, now_us);
 	if (x->phase == PHASE_FULL &&
 	    now_us >= x->phase_us + CHECKLIST_ERROR_US &&
 	    (error = search_send_error(x)) != NULL)
 		search_fail(x, error, now_us);
-	if (now_us < x->phase_end_us)
+	if (now_us < search_end(x))
 		return;
 	if (x->phase == PHASE_OPENING)
 		search_rounds(x, CHECKLIST_ROUNDS_US, now_us);
@@ -186,18 +231,22 @@ search_choose(struct checklist *x, const struct candidate *c, uint64_t now_us)
 	x->path = c->r;
 	x->path_local = c->local;
 	x->nominee = -1;
+	x->lost = false;
+	x->wait_us = CHECKLIST_WAIT_US;
 	search_enter(x, PHASE_SETTLED, now_us, NEVER);
 	if (same) {
 		x->consent.good_us = now_us;
 		return;
 	}
-	consent_start(&x->consent, x->controlling, &c->r.addr, now_us);
+	consent_start(
+	    &x->consent, x->controlling, &c->r.addr, c->rtt_us, now_us);
 	x->state = PATH_DIRECT;
 	report_direct(x, c);
 }
 
-/* Of those that have answered: the path that works already, else the best;
- * NULL as long as a better one has its chance. */
+/* Of those that have answered: the path that works already (but there are
+ * better relays and worse ones), else the best; NULL as long as a better one
+ * has its chance. */
 static struct candidate *
 favourite(struct checklist *x, uint64_t now_us)
 {
@@ -206,7 +255,7 @@ favourite(struct checklist *x, uint64_t now_us)
 	best = candidates_best(&x->candidates, NULL);
 	if (best == NULL)
 		return NULL;
-	path = x->consent.active
+	path = x->consent.active && !x->relayed
 		   ? candidates_find(&x->candidates, &x->consent.remote)
 		   : NULL;
 	if (path != NULL && path->answered)

@@ -17,8 +17,10 @@ void search_enter(struct checklist *x, enum checklist_phase phase,
     uint64_t now_us, uint64_t lasts_us);
 void search_rounds(struct checklist *x, uint64_t lasts_us, uint64_t now_us);
 void search_fail(struct checklist *x, const char *reason, uint64_t now_us);
-/* Consent has ended. */
-void search_lose(struct checklist *x, uint64_t now_us);
+/* The path has ended. */
+void search_lose(struct checklist *x, const char *reason, uint64_t now_us);
+/* When the phase is over. */
+uint64_t search_end(const struct checklist *x);
 /* What is due by the clock alone. */
 void search_step(struct checklist *x, uint64_t now_us);
 /* The reason why no candidate can be sent to; NULL when one can. */

@@ -102,7 +102,7 @@ bad_lines(void **state)
 		wrong = NULL;
 		assert_true(feed(lines[i]) < 0);
 		assert_non_null(wrong);
-		assert_int_equal(peers_verdict_late(p),
+		assert_int_equal(peers_verdict_late(p, SECOND),
 		    i < KNOWN ? VERDICT_NOBODY : VERDICT_LATE);
 		if (i + 1 == KNOWN)
 			assert_int_equal(feed("peer key=%s state=waiting"), 0);
@@ -159,7 +159,7 @@ introduction(void **state)
 	assert_string_equal(peer->list.credentials.peer_user, "userBBBB");
 	assert_int_equal(feed("go key=%s generation=4 age_ms=3 skew_ms=9"), 0);
 	assert_int_equal(peers_verdict(p, true, SECOND), VERDICT_OPEN);
-	assert_int_equal(peers_verdict_late(p), VERDICT_LATE);
+	assert_int_equal(peers_verdict_late(p, SECOND), VERDICT_LATE);
 }
 
 static void
@@ -177,7 +177,7 @@ verdicts(void **state)
 	assert_int_equal(feed("gone key=%s reason=bye"), 0);
 	assert_int_equal(peers_verdict(p, false, SECOND), VERDICT_OPEN);
 	assert_int_equal(peers_verdict(p, true, SECOND), VERDICT_NO);
-	assert_int_equal(peers_verdict_late(p), VERDICT_NO);
+	assert_int_equal(peers_verdict_late(p, SECOND), VERDICT_NO);
 }
 
 static void
