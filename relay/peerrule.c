@@ -83,7 +83,8 @@ static size_t
 embedded(const struct addr *a, struct addr out[2], bool *transition)
 {
 	*transition = true;
-	if (is_in(a, &nat64) || is_in(a, &compatible)) {
+	if (is_in(a, &nat64) || (is_in(a, &compatible) && !addr_is_any(a) &&
+				    !addr_is_loopback(a))) {
 		out[0] = v4_at(a->ip + 12, 0);
 		return 1;
 	}

@@ -55,15 +55,21 @@ struct turn_ports {
 
 struct turn;
 
+/* config is copied, what it points to stays the caller's, and must live as
+ * long. Returns 0, -EINVAL, -ENOMEM. */
 int turn_new(struct turn **out, const struct turn_config *config,
     const struct turn_ports *ports, struct accounts *accounts);
-void turn_free(struct turn *t);
+void turn_free(struct turn *t); /* closes all ports first */
 
 /* What a message of a client leads to. */
 enum turn_action {
 	TURN_NOTHING,
-	TURN_ANSWER,  /* ->len bytes in the caller's out go back */
-	TURN_FORWARD, /* ->data, ->data_len to ->peer from port ->index */
+	TURN_ANSWER, /* ->len bytes in the caller's out go back */
+	/* ->data, ->data_len to ->peer from port ->index. The peer may have
+	 * our own address, as peers see it, when another client's relayed
+	 * port is to be reached: other ports are for the engine to refuse,
+	 * here and after turn_channel. */
+	TURN_FORWARD,
 };
 struct turn_result {
 	enum turn_action action;
@@ -99,10 +105,13 @@ size_t turn_icmp(struct turn *t, uint32_t index, const struct addr *peer,
     uint8_t type, uint8_t code, uint32_t data, struct way *to,
     uint8_t out[TURN_OUT_MAX]);
 void turn_stream_gone(struct turn *t, uint32_t stream);
+/* Ends what has run out; returns when to call again, if no message comes in
+ * between. */
 uint64_t turn_tick(struct turn *t, uint64_t now_ms);
-void turn_drain(struct turn *t, bool drain);
+void turn_drain(struct turn *t, bool drain); /* 508 to new allocations */
 size_t turn_count(const struct turn *t);
-size_t turn_memory(const struct turn *t);
+size_t turn_memory(const struct turn *t); /* bytes */
+/* Ends all allocations of a user. Returns how many. */
 size_t turn_drop(struct turn *t, const char *user);
 
 struct turn_entry { /* for `allocations` and `watch` */
@@ -114,6 +123,7 @@ struct turn_entry { /* for `allocations` and `watch` */
 };
 bool turn_next(
     const struct turn *t, uint64_t *position, struct turn_entry *out);
+/* "allocated", "ended" (reason: deleted, expired, dropped, connection). */
 typedef void turn_event_fn(void *arg, const char *what, const char *reason,
     const struct turn_entry *e);
 void turn_watch(struct turn *t, turn_event_fn *fn, void *arg);
