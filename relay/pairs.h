@@ -11,11 +11,16 @@
  *   error    ERROR-CODE [NONCE] [ALTERNATE-SERVER] [integrity] FINGERPRINT
  *
  * Without a right NONCE: 401 (438 for a stale one) with NONCE, shorter than
- * the request, and nothing is looked at but the address's rate. Wrong
- * integrity, or a name that is none: 401 without NONCE. 403: expired; 486: too
- * many of this key or address; 508: the table is full, or we drain. 300 with
- * ALTERNATE-SERVER (integrity protected): bind there, this socket has another pair
- * of that key (or takes no datagrams, as the main one). */
+ * the request (or not at all: a first request has its USERNAME, too), and nothing
+ * is looked at but the address's rate. Wrong integrity, or a name that is none: 401
+ * without NONCE. 403: expired; 486: too many of this key or address; 508: the
+ * table is full, or we drain. 300 with ALTERNATE-SERVER (integrity protected):
+ * bind there, this socket has another pair of that key (or takes no datagrams,
+ * as the main one). 400, 420: not a BIND as above.
+ *
+ * 438 also answers a request from another address than the side's that shows an older
+ * NONCE than the side has shown: a late copy must not move it back. LIFETIME is how
+ * long the side stays if it does nothing, and not more than PAIRS_LIFETIME_S. */
 #ifndef NATKIT_PAIRS_H
 #define NATKIT_PAIRS_H
 
@@ -32,6 +37,9 @@
 #define PAIRS_UNUSED_MS 30000 /* until the first datagram went through */
 #define PAIRS_IDLE_MS 300000  /* since a datagram or a BIND of that side */
 #define PAIRS_LIFETIME_S 60   /* told: bind again before that */
+#define PAIRS_EXPIRY_S 604800 /* a credential that lasts longer is refused */
+#define PAIRS_CHANNEL_MIN 0x4000
+#define PAIRS_CHANNEL_MAX 0x4fff /* RFC 8656 section 12 */
 
 struct pairs_config {
 	uint32_t max; /* pairs */
@@ -46,6 +54,7 @@ struct pairs_config {
 	size_t n_secrets;
 	uint32_t bind_rate;   /* per second and address, unproven and proven */
 	uint32_t per_address; /* sides of one address (limit_wide as usual) */
+	size_t limit_slots;   /* addresses with a rate; 0: 4096 */
 };
 
 struct pairs;
@@ -56,6 +65,7 @@ struct pairs_hop {
 	uint16_t channel;
 };
 
+/* Returns 0, -EINVAL, -ENOMEM. */
 int pairs_new(struct pairs **out, const struct pairs_config *config,
     struct accounts *accounts);
 void pairs_free(struct pairs *p);
@@ -65,15 +75,18 @@ void pairs_free(struct pairs *p);
 int pairs_bind(struct pairs *p, const struct way *from,
     const struct stun_msg *m, uint64_t now_ms, uint64_t wall_s, uint8_t *out,
     size_t cap);
-/* Datagrams of one length that came to a socket (or on a stream's channel).
- * False: nothing is bound there, or over a limit (counted), and they are dropped.
- * As pure as a look-up that counts can be: this is what a kernel path (XDP)
- * would do instead. */
+/* Datagrams, of len bytes in all, that came to a socket (channel is 0) or on a
+ * stream's channel. False: nothing is bound there, or not at the other side, or
+ * over a limit (counted), and they are dropped. As pure as a look-up that counts can be:
+ * this is what a kernel path (XDP) would do instead. */
 bool pairs_forward(struct pairs *p, const struct way *from, uint16_t channel,
     size_t len, unsigned int datagrams, uint64_t now_ms, struct pairs_hop *out);
+/* Is a side bound there? What comes from it is then for its peer alone. */
+bool pairs_bound(
+    const struct pairs *p, const struct way *from, uint16_t channel);
 /* A connection has ended: its sides are unbound. */
 void pairs_stream_gone(struct pairs *p, uint32_t stream);
-/* Expires; returns when to call again. */
+/* Expires; returns when to call again, UINT64_MAX: not before the next bind. */
 uint64_t pairs_tick(struct pairs *p, uint64_t now_ms);
 void pairs_drain(struct pairs *p, bool drain); /* 508 to new pairs */
 size_t pairs_count(const struct pairs *p);     /* with a side bound */
@@ -97,7 +110,9 @@ struct pairs_entry {
 /* Walks: *position begins with 0. False at the end. */
 bool pairs_next(
     const struct pairs *p, uint64_t *position, struct pairs_entry *out);
-/* "bound", "moved", "paired" (both are), "unbound", with a reason or NULL. */
+/* "bound", "moved", "paired" (both are), "unbound" with a reason: "unused",
+ * "idle", "asked", "taken" (its address is another's now), "closed" (its
+ * connection), "dropped". Pairs must not be changed from within. */
 typedef void pairs_event_fn(void *arg, const char *what, const char *reason,
     const struct pairs_side *side, const uint8_t peer[KEY_LEN]);
 void pairs_watch(struct pairs *p, pairs_event_fn *fn, void *arg);
