@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: ISC */
+/* The relay's counters as Prometheus reads them. */
+#include "metrics.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/http.h>
+#include <event2/listener.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "relayboard.h"
+
+#define CONNECTIONS 16
+#define HEADERS_MAX 4096 /* bytes */
+#define TIMEOUT_S 5	 /* of a connection that is silent */
+#define PREFIX "natkit_relay_"
+
+struct metrics {
+	const struct engine *engine;
+	struct evhttp *http;
+	struct evconnlistener *listener;
+	struct addr at; /* ADDR_NONE: the Unix socket */
+	struct sockaddr_un name;
+	int connections;
+};
+
+static void
+put_stat(void *arg, const char *name, bool counter, uint64_t value)
+{
+	const char *tail = counter ? "_total" : "";
+
+	evbuffer_add_printf(arg,
+	    "# TYPE " PREFIX "%s%s %s\n" PREFIX "%s%s %llu\n", name, tail,
+	    counter ? "counter" : "gauge", name, tail,
+	    (unsigned long long)value);
+}
+
+static void
+request_cb(struct evhttp_request *req, void *arg)
+{
+	struct metrics *m = arg;
+	struct evbuffer *body = evbuffer_new();
+
+	if (body == NULL) {
+		evhttp_send_error(req, HTTP_INTERNAL, NULL);
+		return;
+	}
+	relayboard_stats(m->engine, put_stat, body);
+	evhttp_add_header(evhttp_request_get_output_headers(req),
+	    "Content-Type", "text/plain; version=0.0.4");
+	evhttp_add_header(
+	    evhttp_request_get_output_headers(req), "Connection", "close");
+	evhttp_send_reply(req, HTTP_OK, "OK", body);
+	evbuffer_free(body);
+}
+
+static void
+ended_cb(void *arg)
+{
+	struct metrics *m = arg;
+
+	if (m->connections-- == CONNECTIONS && m->listener != NULL)
+		evconnlistener_enable(m->listener);
+}
+
+/* evhttp knows no limit of its connections, and tells nobody of their end: a
+ * filter that changes nothing does. */
+static struct bufferevent *
+bufferevent_cb(struct event_base *base, void *arg)
+{
+	struct metrics *m = arg;
+	struct bufferevent *raw =
+	    bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+	struct bufferevent *counted;
+
+	if (raw == NULL)
+		return NULL;
+	counted = bufferevent_filter_new(
+	    raw, NULL, NULL, BEV_OPT_CLOSE_ON_FREE, ended_cb, m);
+	if (counted == NULL) {
+		bufferevent_free(raw);
+		return NULL;
+	}
+	if (++m->connections == CONNECTIONS)
+		evconnlistener_disable(m->listener);
+	return counted;
+}
+
+static int
+remove_stale(const struct sockaddr_un *name)
+{
+	struct stat st;
+	int fd, rc;
+
+	if (lstat(name->sun_path, &st) == -1)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -EEXIST;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd == -1)
+		return -errno;
+	rc = connect(fd, (const struct sockaddr *)name, sizeof(*name));
+	rc = rc == -1 && errno == ECONNREFUSED ? 0 : -EADDRINUSE;
+	close(fd);
+	if (rc == 0 && unlink(name->sun_path) == -1)
+		rc = -errno;
+	return rc;
+}
+
+/* Who may connect is for the umask and the folder to say. */
+static int
+open_unix(struct metrics *m, const char *path)
+{
+	int rc;
+
+	if (strlen(path) >= sizeof(m->name.sun_path))
+		return -ENAMETOOLONG;
+	m->name.sun_family = AF_UNIX;
+	memcpy(m->name.sun_path, path, strlen(path));
+	rc = remove_stale(&m->name);
+	if (rc != 0)
+		m->name.sun_path[0] = '\0'; /* not ours to remove */
+	return rc;
+}
+
+static int
+open_socket(struct metrics *m)
+{
+	struct sockaddr_storage ss;
+	const struct sockaddr *sa = (const struct sockaddr *)&ss;
+	socklen_t len = sizeof(ss);
+	int on = 1, rc = 0, fd;
+
+	if (m->at.family == ADDR_NONE) {
+		sa = (const struct sockaddr *)&m->name;
+		len = sizeof(m->name);
+	} else {
+		len = addr_to_sockaddr(&m->at, &ss);
+	}
+	fd = socket(
+	    sa->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd == -1)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(fd, sa, len) == -1 || listen(fd, CONNECTIONS) == -1) {
+		rc = -errno;
+		close(fd);
+		return rc;
+	}
+	len = sizeof(ss);
+	if (m->at.family != ADDR_NONE &&
+	    getsockname(fd, (struct sockaddr *)&ss, &len) == 0)
+		addr_from_sockaddr(&m->at, (struct sockaddr *)&ss);
+	return fd;
+}
+
+static int
+serve(struct metrics *m, struct event_base *base)
+{
+	struct evhttp_bound_socket *bound;
+	int fd;
+
+	m->http = evhttp_new(base);
+	if (m->http == NULL)
+		return -ENOMEM;
+	evhttp_set_allowed_methods(m->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
+	evhttp_set_max_headers_size(m->http, HEADERS_MAX);
+	evhttp_set_max_body_size(m->http, 0);
+	evhttp_set_timeout(m->http, TIMEOUT_S);
+	evhttp_set_bevcb(m->http, bufferevent_cb, m);
+	if (evhttp_set_cb(m->http, "/metrics", request_cb, m) != 0)
+		return -ENOMEM;
+	fd = open_socket(m);
+	if (fd < 0)
+		return fd;
+	bound = evhttp_accept_socket_with_handle(m->http, fd);
+	if (bound == NULL) {
+		close(fd);
+		return -ENOMEM;
+	}
+	m->listener = evhttp_bound_socket_get_listener(bound);
+	return 0;
+}
+
+int
+metrics_open(struct metrics **out, const struct engine *e, const char *at)
+{
+	struct metrics *m = calloc(1, sizeof(*m));
+	int rc = 0;
+
+	if (m == NULL)
+		return -ENOMEM;
+	m->engine = e;
+	if (strchr(at, '/') != NULL)
+		rc = open_unix(m, at);
+	else if (addr_parse(&m->at, at) != 0 || !addr_is_loopback(&m->at))
+		rc = -EINVAL;
+	if (rc == 0)
+		rc = serve(m, e->loop->base);
+	if (rc != 0) {
+		metrics_close(m);
+		return rc;
+	}
+	*out = m;
+	return 0;
+}
+
+const struct addr *
+metrics_addr(const struct metrics *m)
+{
+	return &m->at;
+}
+
+void
+metrics_close(struct metrics *m)
+{
+	if (m == NULL)
+		return;
+	m->listener = NULL;
+	if (m->http != NULL)
+		evhttp_free(m->http);
+	/* may fail after a drop of privileges: the next start replaces it */
+	if (m->name.sun_path[0] != '\0')
+		unlink(m->name.sun_path);
+	free(m);
+}
