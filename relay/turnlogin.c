@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* A TURN client's long-term credential (RFC 8489 section 9.2). MD5 and SHA-1
- * are nettle's, because libsodium rightly has none. */
+/* A TURN client's long-term credential (RFC 8489 section 9.2). MD5 is nettle's,
+ * because libsodium rightly has none. */
 #include "turnlogin.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <nettle/hmac.h>
 #include <nettle/md5.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -100,7 +99,7 @@ turnlogin_load(struct turnlogin *l, const char *path, bool *loose)
 
 int
 turnlogin_load_secret(
-    uint8_t *secret, size_t *len, const char *path, bool *loose)
+    struct credential_secret *out, const char *path, bool *loose)
 {
 	char buf[FILE_MAX + 1], *rest = buf, *line = NULL;
 	int n = read_file(buf, path, loose);
@@ -109,9 +108,9 @@ turnlogin_load_secret(
 		line = next_line(&rest);
 		n = -EINVAL;
 		if (line != NULL && *line != '\0' &&
-		    strlen(line) <= TURNLOGIN_SECRET_MAX) {
-			*len = strlen(line);
-			memcpy(secret, line, *len);
+		    strlen(line) <= CREDENTIAL_SECRET_MAX) {
+			out->len = strlen(line);
+			memcpy(out->bytes, line, out->len);
 			n = 0;
 		}
 	}
@@ -120,25 +119,17 @@ turnlogin_load_secret(
 }
 
 int
-turnlogin_make(struct turnlogin *l, const uint8_t *secret, size_t len,
+turnlogin_make(struct turnlogin *l, const struct credential_secret *secret,
     uint64_t expiry_s, const char *user)
 {
-	char name[TURNLOGIN_NAME_MAX + 1], password[64];
-	uint8_t mac[SHA1_DIGEST_SIZE];
-	struct hmac_sha1_ctx state;
+	char name[CREDENTIAL_NAME_MAX], password[CREDENTIAL_TURN_PASSWORD_LEN + 1];
 	int n = snprintf(
 	    name, sizeof(name), "%llu:%s", (unsigned long long)expiry_s, user);
 
 	if (n < 0 || (size_t)n >= sizeof(name))
 		return -EINVAL;
-	hmac_sha1_set_key(&state, len, secret);
-	hmac_sha1_update(&state, (size_t)n, (const uint8_t *)name);
-	hmac_sha1_digest(&state, sizeof(mac), mac);
-	sodium_bin2base64(password, sizeof(password), mac, sizeof(mac),
-	    sodium_base64_VARIANT_ORIGINAL);
+	credential_turn_password(secret, name, password);
 	n = turnlogin_set(l, name, password);
-	sodium_memzero(&state, sizeof(state));
-	sodium_memzero(mac, sizeof(mac));
 	sodium_memzero(password, sizeof(password));
 	return n;
 }

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "credential.h"
 #include "stun.h"
 
 /* Bytes. The RFC has longer ones, which would not fit a datagram together. */
@@ -37,14 +38,13 @@ int turnlogin_set(struct turnlogin *l, const char *user, const char *password);
 /* A file of two lines, user and password. Returns 0, -errno, or -EINVAL.
  * *loose is set when others may read it. */
 int turnlogin_load(struct turnlogin *l, const char *path, bool *loose);
-/* A file whose first line is the secret that the server has, too: its other
- * bytes are not read. secret has TURNLOGIN_SECRET_MAX bytes. */
-#define TURNLOGIN_SECRET_MAX 256
+/* A file whose first line is the secret that the server has, too, of any
+ * length. Returns as above. */
 int turnlogin_load_secret(
-    uint8_t *secret, size_t *len, const char *path, bool *loose);
+    struct credential_secret *out, const char *path, bool *loose);
 /* The time-limited name "EXPIRY:user" and its password under the secret
- * (draft-uberti-behave-turn-rest-00; coturn's use-auth-secret). */
-int turnlogin_make(struct turnlogin *l, const uint8_t *secret, size_t len,
+ * (credential.h). Returns 0 or -EINVAL. */
+int turnlogin_make(struct turnlogin *l, const struct credential_secret *secret,
     uint64_t expiry_s, const char *user);
 
 /* Forgets the server's challenge. */
