@@ -14,6 +14,7 @@ static const struct {
 	int (*run)(int argc, char *argv[]);
 } verbs[] = {
     {"pair", relay_verb_pair},
+    {"turn", relay_verb_turn},
 };
 
 static const char usage[] = "usage: nat-relay pair|tcp|turn [options]\n"
