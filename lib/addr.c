@@ -202,7 +202,7 @@ addr_equal_ip(const struct addr *a, const struct addr *b)
 bool
 addr_equal(const struct addr *a, const struct addr *b)
 {
-	return a->port == b->port && addr_equal_ip(a, b);
+	return a->port == b->port && a->tcp == b->tcp && addr_equal_ip(a, b);
 }
 
 bool

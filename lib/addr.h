@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Endpoints: an IPv4 or IPv6 address and a UDP port. */
+/* Endpoints: an IPv4 or IPv6 address and a port, of UDP where nothing else is
+ * said. */
 #ifndef NATKIT_ADDR_H
 #define NATKIT_ADDR_H
 
@@ -20,6 +21,7 @@ enum addr_family {
 struct addr {
 	uint8_t family; /* enum addr_family */
 	uint8_t ip[16]; /* network order; IPv4 uses the first 4, rest zero */
+	bool tcp;	/* never part of text or of a message */
 	uint16_t port;	/* host order */
 };
 

@@ -41,6 +41,7 @@ struct conn {
 	struct event *readable, *writable, *limit;
 	bool blocked; /* waits until it is writable */
 	bool sending; /* TLS has bytes that we must not offer again */
+	bool garbage;
 	struct secure *tls;
 	struct framing in;
 	struct backlog out;
@@ -185,6 +186,7 @@ take_messages(struct conn *c, const uint8_t *bytes, size_t n)
 			return false;
 	if (rc == 0)
 		return true;
+	c->garbage = rc == -EBADMSG;
 	end(c,
 	    rc == -ENOMEM ? "out of memory" : "what came is no STUN message");
 	return false;
@@ -218,6 +220,7 @@ take_input(struct conn *c)
 
 /* The phases before it is open */
 
+/* It may be free then. */
 static void
 opened(struct conn *c)
 {
@@ -226,11 +229,11 @@ opened(struct conn *c)
 	event_add(c->readable, NULL);
 	if (!backlog_is_empty(&c->out) && !c->blocked)
 		wait_writable(c);
-	if (c->config.ready != NULL)
-		c->config.ready(c->config.arg);
 	/* TLS may have read on already */
 	if (c->tls != NULL && secure_has_more(c->tls))
 		event_active(c->readable, EV_READ, 0);
+	if (c->config.ready != NULL)
+		c->config.ready(c->config.arg);
 }
 
 static void
@@ -559,4 +562,10 @@ bool
 conn_is_tls(const struct conn *c)
 {
 	return c->tls != NULL;
+}
+
+bool
+conn_had_garbage(const struct conn *c)
+{
+	return c->garbage;
 }

@@ -43,8 +43,8 @@ struct conn_config {
 	/* A whole message, without padding. Returns false when the conn was freed
 	 * by the callback. */
 	bool (*message)(void *arg, const uint8_t *data, size_t len);
-	/* Connected (and TLS done): what was no conn yet when conn_accept or
-	 * conn_connect returned. May be NULL, and must not free the conn. */
+	/* Connected (and TLS done): what was not so yet when conn_accept or
+	 * conn_connect returned. May be NULL. */
 	void (*ready)(void *arg);
 	/* It has ended, once; why is a text that stays. Free it here or later. A
 	 * side that has only stopped to write gets what waits for it first. */
@@ -70,6 +70,8 @@ int conn_send(struct conn *c, const void *head, size_t head_len,
 uint64_t conn_dropped(const struct conn *c); /* messages */
 size_t conn_waiting(const struct conn *c);   /* bytes, with their overhead */
 bool conn_is_tls(const struct conn *c);
+/* In closed and later: it ended since what came was no message. */
+bool conn_had_garbage(const struct conn *c);
 const struct addr *conn_remote(const struct conn *c);
 const struct addr *conn_local(const struct conn *c);
 

@@ -4,46 +4,13 @@
 
 #include <errno.h>
 #include <linux/filter.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "stream.h"
 #include "stun.h"
 
-#define BACKLOG 128
 #define ATTEMPTS 20 /* to find a port that is free everywhere */
-
-static int
-set_option(int fd, int level, int name)
-{
-	int on = 1;
-
-	return setsockopt(fd, level, name, &on, sizeof(on));
-}
-
-static int
-tcp_open(int *out, const struct addr *at, bool shared)
-{
-	struct sockaddr_storage ss;
-	socklen_t len = addr_to_sockaddr(at, &ss);
-	int rc, fd = socket(ss.ss_family,
-		    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
-
-	if (fd == -1)
-		return -errno;
-	if (set_option(fd, SOL_SOCKET, SO_REUSEADDR) == -1 ||
-	    (shared && set_option(fd, SOL_SOCKET, SO_REUSEPORT) == -1) ||
-	    (at->family == ADDR_V6 &&
-		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) == -1) ||
-	    bind(fd, (struct sockaddr *)&ss, len) == -1 ||
-	    listen(fd, BACKLOG) == -1) {
-		rc = -errno;
-		close(fd);
-		return rc;
-	}
-	*out = fd;
-	return 0;
-}
 
 static void
 clear(struct sockets *s)
@@ -74,7 +41,11 @@ open_place(struct sockets *s, uint8_t index, const struct addr *at, bool shared)
 
 	if (rc != 0)
 		return rc;
-	return tcp_open(&s->tcp[index], listener_addr(s->udp[index]), shared);
+	rc = stream_bind(listener_addr(s->udp[index]), shared);
+	if (rc < 0)
+		return rc;
+	s->tcp[index] = rc;
+	return 0;
 }
 
 static struct addr *

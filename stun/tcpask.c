@@ -5,19 +5,16 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
+#include "conn.h"
 #include "question.h"
 
 struct tcpask {
-	int fd;
-	struct event *ready, *limit;
+	struct conn *conn;
+	struct event *limit;
 	struct addr server;
 	uint8_t tid[STUN_TID_LEN];
-	uint8_t in[STUN_MAX];
-	size_t len;
-	bool sent, over;
+	bool over;
 	tcpask_fn *fn;
 	void *arg;
 };
@@ -28,58 +25,32 @@ finish(struct tcpask *t, bool answered)
 	if (t->over)
 		return;
 	t->over = true;
-	event_del(t->ready);
 	event_del(t->limit);
 	t->fn(t->arg, answered);
 }
 
+/* fn may have freed both. */
 static bool
-is_answer(const struct tcpask *t)
+message_cb(void *arg, const uint8_t *data, size_t len)
 {
+	struct tcpask *t = arg;
 	uint8_t tid[STUN_TID_LEN];
 	struct answer a;
+	bool ours =
+	    answer_parse(&a, tid, data, len, &t->server, &t->server) == 0 &&
+	    memcmp(tid, t->tid, STUN_TID_LEN) == 0;
 
-	return answer_parse(&a, tid, t->in, t->len, &t->server, &t->server) ==
-		   0 &&
-	       memcmp(tid, t->tid, STUN_TID_LEN) == 0;
+	conn_free(t->conn);
+	t->conn = NULL;
+	finish(t, ours);
+	return false;
 }
 
 static void
-ready_cb(evutil_socket_t fd, short events, void *arg)
+closed_cb(void *arg, const char *why)
 {
-	struct tcpask *t = arg;
-	struct question q = {0};
-	uint8_t out[64];
-	ssize_t n = 0;
-	int len = 0;
-
-	(void)events;
-	if (!t->sent) {
-		len = question_build(&q, t->tid, out, sizeof(out));
-		n = send(fd, out, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (n != len) {
-			finish(t, false);
-			return;
-		}
-		t->sent = true;
-		event_del(t->ready);
-		event_assign(t->ready, event_get_base(t->ready), fd,
-		    EV_READ | EV_PERSIST, ready_cb, t);
-		event_add(t->ready, NULL);
-		return;
-	}
-	n = recv(fd, t->in + t->len, sizeof(t->in) - t->len, MSG_DONTWAIT);
-	if (n == -1 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
-		finish(t, false);
-		return;
-	}
-	t->len += (size_t)n;
-	if (stun_is_stun(t->in, t->len))
-		finish(t, is_answer(t));
-	else if (t->len == sizeof(t->in))
-		finish(t, false);
+	(void)why;
+	finish(arg, false);
 }
 
 static void
@@ -94,10 +65,13 @@ int
 tcpask_start(struct tcpask **out, struct loop *loop, const struct addr *server,
     uint32_t wait_ms, tcpask_fn *fn, void *arg)
 {
-	struct sockaddr_storage ss;
-	socklen_t len = addr_to_sockaddr(server, &ss);
+	struct conn_config config = {.message_max = STUN_MAX,
+	    .message = message_cb,
+	    .closed = closed_cb};
 	struct tcpask *t = calloc(1, sizeof(*t));
-	int err = 0;
+	struct question q = {0};
+	uint8_t request[64];
+	int rc;
 
 	if (t == NULL)
 		return -ENOMEM;
@@ -105,19 +79,16 @@ tcpask_start(struct tcpask **out, struct loop *loop, const struct addr *server,
 	t->fn = fn;
 	t->arg = arg;
 	stun_new_tid(t->tid);
-	t->fd = socket(server->family == ADDR_V6 ? AF_INET6 : AF_INET,
-	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (t->fd == -1 || (connect(t->fd, (struct sockaddr *)&ss, len) == -1 &&
-			       errno != EINPROGRESS)) {
-		err = -errno;
-		if (t->fd != -1)
-			close(t->fd);
+	config.arg = t;
+	rc = conn_connect(&t->conn, loop, server, wait_ms, &config);
+	if (rc != 0) {
 		free(t);
-		return err;
+		return rc;
 	}
-	t->ready = loop_event(loop, t->fd, EV_WRITE, ready_cb, t);
+	rc = question_build(&q, t->tid, request, sizeof(request));
+	if (rc > 0)
+		conn_send(t->conn, request, (size_t)rc, NULL, 0, false);
 	t->limit = loop_event(loop, -1, 0, limit_cb, t);
-	event_add(t->ready, NULL);
 	loop_at(t->limit, now_ms() + wait_ms);
 	*out = t;
 	return 0;
@@ -128,8 +99,7 @@ tcpask_free(struct tcpask *t)
 {
 	if (t == NULL)
 		return;
-	event_free(t->ready);
 	event_free(t->limit);
-	close(t->fd);
+	conn_free(t->conn);
 	free(t);
 }

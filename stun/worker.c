@@ -7,7 +7,8 @@
 
 #include "stun.h"
 
-#define BATCHES 8 /* of one socket before another gets its turn */
+#define BATCHES 8	 /* of one socket before another gets its turn */
+#define OUTPUT_MAX 16384 /* bytes of answers that nobody reads */
 
 /* Is this for the twin? The type's method bits (RFC 8489 section 5) alone. */
 static bool
@@ -109,11 +110,11 @@ readable_cb(evutil_socket_t fd, short events, void *arg)
 	}
 }
 
-static int
-message_cb(void *arg, const struct path *from, const uint8_t *data, size_t len,
-    uint8_t *out)
+static bool
+message_cb(void *arg, const struct path *from, const uint8_t *data, size_t len)
 {
 	struct worker *w = arg;
+	uint8_t out[RESPONDER_MAX];
 	struct responder_request q = {
 	    .data = data,
 	    .len = len,
@@ -123,19 +124,45 @@ message_cb(void *arg, const struct path *from, const uint8_t *data, size_t len,
 	    .stream = true,
 	};
 	struct responder_answer a;
-	enum responder_outcome outcome =
-	    responder_step(&w->responder, &q, now_ms(), out, &a);
+	enum responder_outcome outcome;
 
+	q.from.tcp = false; /* an address like any other, for its rate */
+	outcome = responder_step(&w->responder, &q, now_ms(), out, &a);
 	tally_add(w->tally, outcome, 1);
 	if (outcome == RESPONDER_malformed)
-		return -1;
-	return (int)a.len;
+		return false;
+	if (a.len > 0)
+		streams_send(w->streams, from, out, a.len);
+	return true;
+}
+
+static void
+tell_cb(void *arg, enum stream_fate what)
+{
+	static const enum tally_name names[] = {
+	    [STREAM_ACCEPTED] = TALLY_connections,
+	    [STREAM_REFUSED] = TALLY_connections_refused,
+	    [STREAM_IDLE] = TALLY_connections_idle,
+	    [STREAM_EVICTED] = TALLY_connections_evicted,
+	    [STREAM_BROKEN] = TALLY_connections_broken,
+	};
+	struct worker *w = arg;
+
+	tally_add(w->tally, names[what], 1);
 }
 
 int
 worker_start(struct worker *w, struct loop *l, struct sockets *s,
     const struct responder_config *config, struct tally *tally)
 {
+	struct stream_config streams = {
+	    .max = STREAM_MAX,
+	    .message_max = RESPONDER_MAX,
+	    .output_max = OUTPUT_MAX,
+	    .message = message_cb,
+	    .tell = tell_cb,
+	    .arg = w,
+	};
 	int rc;
 
 	memset(w, 0, sizeof(*w));
@@ -144,7 +171,7 @@ worker_start(struct worker *w, struct loop *l, struct sockets *s,
 	w->tally = tally;
 	rc = responder_init(&w->responder, config);
 	if (rc == 0)
-		rc = streams_new(&w->streams, l, tally, message_cb, w);
+		rc = streams_new(&w->streams, l, &streams);
 	if (rc != 0) {
 		responder_free(&w->responder);
 		return rc;
