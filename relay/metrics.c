@@ -20,7 +20,14 @@
 #define CONNECTIONS 16
 #define HEADERS_MAX 4096 /* bytes */
 #define TIMEOUT_S 5	 /* of a connection that is silent */
+#define LONGEST_MS 10000
+#define SWEEP_MS 100
 #define PREFIX "natkit_relay_"
+
+struct connection {
+	struct bufferevent *bev; /* NULL: a free place */
+	uint64_t since_ms;
+};
 
 struct metrics {
 	const struct engine *engine;
@@ -28,7 +35,8 @@ struct metrics {
 	struct evconnlistener *listener;
 	struct addr at; /* ADDR_NONE: the Unix socket */
 	struct sockaddr_un name;
-	int connections;
+	struct event *sweep;
+	struct connection connection[CONNECTIONS];
 };
 
 static void
@@ -61,36 +69,71 @@ request_cb(struct evhttp_request *req, void *arg)
 	evbuffer_free(body);
 }
 
+/* Those that evhttp is done with are let go; those that take too long end. Then
+ * others may come. */
 static void
-ended_cb(void *arg)
+sweep(struct metrics *m)
 {
-	struct metrics *m = arg;
+	uint64_t now = now_ms();
+	int open = 0;
 
-	if (m->connections-- == CONNECTIONS && m->listener != NULL)
+	for (int i = 0; i < CONNECTIONS; i++) {
+		struct connection *c = &m->connection[i];
+		bufferevent_event_cb used;
+
+		if (c->bev == NULL)
+			continue;
+		bufferevent_getcb(c->bev, NULL, NULL, &used, NULL);
+		if (used == NULL) {
+			bufferevent_decref(c->bev);
+			c->bev = NULL;
+			continue;
+		}
+		open++;
+		if (now - c->since_ms > LONGEST_MS)
+			bufferevent_trigger_event(
+			    c->bev, BEV_EVENT_READING | BEV_EVENT_TIMEOUT, 0);
+	}
+	if (open < CONNECTIONS)
 		evconnlistener_enable(m->listener);
+	else
+		evconnlistener_disable(m->listener);
+	if (open > 0)
+		loop_at(m->sweep, now + SWEEP_MS);
+}
+
+static void
+sweep_cb(evutil_socket_t fd, short events, void *arg)
+{
+	(void)fd;
+	(void)events;
+	sweep(arg);
 }
 
 /* evhttp knows no limit of its connections, and tells nobody of their end: a
- * filter that changes nothing does. */
+ * reference of our own does, for what is freed has no callbacks any more. */
 static struct bufferevent *
 bufferevent_cb(struct event_base *base, void *arg)
 {
 	struct metrics *m = arg;
-	struct bufferevent *raw =
+	struct bufferevent *bev =
 	    bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
-	struct bufferevent *counted;
 
-	if (raw == NULL)
+	if (bev == NULL)
 		return NULL;
-	counted = bufferevent_filter_new(
-	    raw, NULL, NULL, BEV_OPT_CLOSE_ON_FREE, ended_cb, m);
-	if (counted == NULL) {
-		bufferevent_free(raw);
-		return NULL;
+	for (int i = 0; i < CONNECTIONS; i++) {
+		struct connection *c = &m->connection[i];
+
+		if (c->bev != NULL)
+			continue;
+		bufferevent_incref(bev);
+		*c = (struct connection){.bev = bev, .since_ms = now_ms()};
+		if (i == CONNECTIONS - 1)
+			evconnlistener_disable(m->listener);
+		break;
 	}
-	if (++m->connections == CONNECTIONS)
-		evconnlistener_disable(m->listener);
-	return counted;
+	loop_at(m->sweep, now_ms() + SWEEP_MS);
+	return bev;
 }
 
 static int
@@ -162,14 +205,15 @@ open_socket(struct metrics *m)
 }
 
 static int
-serve(struct metrics *m, struct event_base *base)
+serve(struct metrics *m, struct loop *l)
 {
 	struct evhttp_bound_socket *bound;
 	int fd;
 
-	m->http = evhttp_new(base);
+	m->http = evhttp_new(l->base);
 	if (m->http == NULL)
 		return -ENOMEM;
+	m->sweep = loop_event(l, -1, 0, sweep_cb, m);
 	evhttp_set_allowed_methods(m->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
 	evhttp_set_max_headers_size(m->http, HEADERS_MAX);
 	evhttp_set_max_body_size(m->http, 0);
@@ -203,7 +247,7 @@ metrics_open(struct metrics **out, const struct engine *e, const char *at)
 	else if (addr_parse(&m->at, at) != 0 || !addr_is_loopback(&m->at))
 		rc = -EINVAL;
 	if (rc == 0)
-		rc = serve(m, e->loop->base);
+		rc = serve(m, e->loop);
 	if (rc != 0) {
 		metrics_close(m);
 		return rc;
@@ -223,9 +267,13 @@ metrics_close(struct metrics *m)
 {
 	if (m == NULL)
 		return;
-	m->listener = NULL;
 	if (m->http != NULL)
 		evhttp_free(m->http);
+	for (int i = 0; i < CONNECTIONS; i++)
+		if (m->connection[i].bev != NULL)
+			bufferevent_decref(m->connection[i].bev);
+	if (m->sweep != NULL)
+		event_free(m->sweep);
 	/* may fail after a drop of privileges: the next start replaces it */
 	if (m->name.sun_path[0] != '\0')
 		unlink(m->name.sun_path);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "drop.h"
@@ -481,6 +482,7 @@ drop_most(const char *user)
 	    "setsockopt", "shutdown", "socket", "unlink"};
 	int rc;
 
+	tzset(); /* reads a file, which evhttp's Date would do later */
 	drop_to(user);
 	rc = drop_syscalls(calls, sizeof(calls) / sizeof(calls[0]));
 	if (rc != 0) {
