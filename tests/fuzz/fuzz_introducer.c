@@ -151,6 +151,9 @@ say(int who, uint8_t *list, size_t len)
 			check(name_of(relay.from) == who);
 			check(relay.len <= WIRE_PAYLOAD_MAX);
 		}
+		if (did == INTRODUCER_TOKEN)
+			check(mutual(who, name_of(relay.from)) &&
+			      relay.len >= KEY_LEN);
 		model(who, &a, did);
 	}
 	check(!answer.overflow);
@@ -171,7 +174,7 @@ static size_t
 step(const uint8_t *data, size_t size)
 {
 	static const uint16_t types[] = {
-	    NATKIT_WANT, NATKIT_UNWANT, NATKIT_READY};
+	    NATKIT_WANT, NATKIT_UNWANT, NATKIT_READY, NATKIT_TOKEN};
 	uint8_t list[256], arg = data[1];
 	int who = data[0] % CLIENTS, kind = data[0] / CLIENTS % 8;
 	size_t used = 2, len;
@@ -194,7 +197,7 @@ step(const uint8_t *data, size_t size)
 		say(who, list, len);
 		used += len;
 	} else
-		want(who, arg, types[(arg >> 3) % 3]);
+		want(who, arg, types[(arg >> 3) % 4]);
 	return used;
 }
 

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -866,6 +867,116 @@ two_who_want_each_other_meet(void **state)
 	assert_int_equal(node[2].n_news, 0);
 }
 
+static const struct token *
+token_of(const struct node *n, int peer)
+{
+	int i = find_news(n, NEWS_TOKEN, peer);
+
+	assert_true(i >= 0);
+	return &n->news[i].token;
+}
+
+static unsigned
+count_news(const struct node *n, enum news_what what)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < n->n_news; i++)
+		count += n->news[i].what == what;
+	return count;
+}
+
+static void
+offer_relays(int h)
+{
+	static char text[2][60];
+	struct tokens *t = &host[h].server.tokens;
+
+	snprintf(text[0], sizeof(text[0]), "f@192.0.2.7:1,[2001:db8::7]:1");
+	snprintf(text[1], sizeof(text[1]), "f@192.0.2.8:1");
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(tokens_add(t, text[i]), 0);
+		t->relay[i].secret.len = 20;
+	}
+	t->lifetime_s = 100;
+	t->wall_s = 1700000000;
+}
+
+/* Tokens come when both want each other, to nobody else, and anew after half of
+ * their lives; answers are let through only if they are no longer than what
+ * asked, so their coming shows that, too. */
+static void
+tokens_need_both_consents(void **state)
+{
+	uint8_t tag[WIRE_TAG_LEN] = "tag-000";
+	const struct token *t, *u;
+	unsigned before;
+
+	(void)state;
+	offer_relays(0);
+	for (int n = 0; n < NODES; n++) {
+		start_node(n, server_pub, 0);
+		resolve(n, 0, 1);
+	}
+	run(1000);
+	client_want(&node[0].c, 5, node[1].pub, tag);
+	client_want(&node[2].c, 0, node[0].pub, tag); /* nobody wants it */
+	run(1000);
+	/* whatever a client asks for */
+	ledger_met(&node[0].c.ledger, 5, now_ms);
+	ledger_met(&node[2].c.ledger, 0, now_ms);
+	run(1000);
+	assert_int_equal(host[0].server.stats.relay_denied, 2);
+	assert_int_equal(host[0].server.stats.tokens, 0);
+	assert_int_equal(node[0].n_news + node[2].n_news, 0);
+
+	client_want(&node[1].c, 7, node[0].pub, tag);
+	run(2000);
+	t = token_of(&node[0], 5);
+	u = token_of(&node[1], 7);
+	assert_int_equal(t->n, 2);
+	assert_int_equal(u->n, 2);
+	assert_true(addr_equal(&t->relay[0].at[0], &u->relay[0].at[0]));
+	assert_string_not_equal(t->relay[0].password, u->relay[0].password);
+	assert_int_equal(node[2].n_news, 0);
+
+	before = count_news(&node[0], NEWS_TOKEN);
+	run(45000);
+	assert_int_equal(count_news(&node[0], NEWS_TOKEN), before);
+	loss = 20;
+	run(10000);
+	loss = 0;
+	assert_int_equal(count_news(&node[0], NEWS_TOKEN), before + 1);
+	run(300000);
+	assert_in_range(
+	    count_news(&node[0], NEWS_TOKEN), before + 6, before + 7);
+	assert_int_equal(node[2].n_news, 0);
+}
+
+/* A server that pushes PEER without end is asked for tokens once a second. */
+static void
+tokens_are_asked_for_seldom(void **state)
+{
+	uint8_t tag[WIRE_TAG_LEN] = "tag-000";
+	uint64_t asked;
+
+	(void)state;
+	for (int n = 0; n < 2; n++) {
+		start_node(n, server_pub, 0);
+		resolve(n, 0, 1);
+	}
+	for (int n = 0; n < 2; n++)
+		client_want(&node[n].c, 0, node[1 - n].pub, tag);
+	run(200);
+	assert_true(find_news(&node[0], NEWS_PEER, 0) >= 0);
+	asked = host[0].server.stats.tokens;
+	for (int i = 0; i < 1000; i++) {
+		ledger_met(&node[0].c.ledger, 0, now_ms);
+		run(10);
+	}
+	assert_in_range(host[0].server.stats.tokens - asked, 5, 15);
+}
+
 /* 64 wants are three requests; and a server that is out of room says so. */
 static void
 wants_that_do_not_fit_are_reported(void **state)
@@ -1037,6 +1148,8 @@ main(void)
 	    TEST(the_family_that_answers_is_used),
 	    TEST(falls_over_to_another_address),
 	    TEST(two_who_want_each_other_meet),
+	    TEST(tokens_need_both_consents),
+	    TEST(tokens_are_asked_for_seldom),
 	    TEST(wants_that_do_not_fit_are_reported),
 	    TEST(many_wants_survive_a_restart),
 	    TEST(forged_and_replayed_messages_do_nothing),
