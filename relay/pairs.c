@@ -124,12 +124,18 @@ unbind(struct pairs *p, uint32_t side, const char *reason)
 	pairtable_unbind(&p->table, side, false);
 }
 
-/* A copy, late or replayed, of what was said at an address since left. */
+/* A copy, late or replayed, of what was said at an address since left, or at another
+ * of our ports. */
 static bool
 is_late(const struct side *s, const struct bindask *a)
 {
-	return s->bound && a->given_ms < s->proven_ms &&
-	       (a->leave || !way_equal(&s->way, a->from));
+	if (!s->bound)
+		return false;
+	if (way_equal(&s->way, a->from))
+		return a->leave && a->given_ms < s->proven_ms;
+	return addr_equal(&s->way.remote, &a->from->remote)
+		   ? a->given_ms <= s->proven_ms
+		   : a->given_ms < s->proven_ms;
 }
 
 /* May the pair be at this socket? Otherwise 300 with the lowest that may. */
