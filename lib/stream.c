@@ -23,7 +23,8 @@ struct stream {
 	struct path path;
 	uint64_t heard_ms; /* the latest whole message */
 	uint64_t uses;	   /* of this place */
-	bool doomed;	   /* ends when its message has been taken */
+	uint32_t mark;
+	bool doomed; /* ends when its message has been taken */
 };
 
 struct listening {
@@ -62,7 +63,7 @@ is_kept(const struct stream *t)
 {
 	const struct stream_config *c = &t->owner->config;
 
-	return c->is_kept != NULL && c->is_kept(c->arg, &t->path);
+	return c->is_kept != NULL && c->is_kept(c->arg, &t->path, t->mark);
 }
 
 /* Ends what has been silent too long; goes on while there is any. */
@@ -190,6 +191,7 @@ take(struct listening *g, int fd, const struct sockaddr_storage *ss)
 	tell(s, STREAM_ACCEPTED);
 	t->owner = s;
 	t->doomed = false;
+	t->mark = 0;
 	t->heard_ms = now_ms();
 	t->path = (struct path){.remote = remote,
 	    .local = *conn_local(t->conn),
@@ -266,13 +268,30 @@ streams_listen(struct streams *s, int fd, uint8_t index)
 	event_add(g->event, NULL);
 }
 
+static struct stream *
+find(struct streams *s, const struct path *p)
+{
+	struct stream *t = &s->stream[p->stream % (uint64_t)s->max];
+
+	return t->conn != NULL && t->path.stream == p->stream ? t : NULL;
+}
+
+void
+streams_mark(struct streams *s, const struct path *p, uint32_t mark)
+{
+	struct stream *t = find(s, p);
+
+	if (t != NULL)
+		t->mark = mark;
+}
+
 void
 streams_send(
     struct streams *s, const struct path *to, const void *data, size_t len)
 {
-	struct stream *t = &s->stream[to->stream % (uint64_t)s->max];
+	struct stream *t = find(s, to);
 
-	if (t->conn == NULL || t->path.stream != to->stream || t->doomed ||
+	if (t == NULL || t->doomed ||
 	    conn_send(t->conn, data, len, NULL, 0, false) == 0)
 		return;
 	if (t == s->busy) {

@@ -35,8 +35,9 @@ struct stream_config {
 	void (*tell)(void *arg, enum stream_fate what);
 	/* Is this the connection of somebody who has proven who it is? Such a
 	 * one counts for no source, is never idle, and makes room for nobody:
-	 * the owner sees to these bounds. NULL: there are none. */
-	bool (*is_kept)(void *arg, const struct path *p);
+	 * the owner sees to these bounds. mark is the latest of streams_mark,
+	 * or 0. NULL: there are none. */
+	bool (*is_kept)(void *arg, const struct path *p, uint32_t mark);
 	void *arg;
 };
 
@@ -50,6 +51,8 @@ void streams_listen(struct streams *s, int fd, uint8_t index);
  * does not read, it ends. */
 void streams_send(
     struct streams *s, const struct path *to, const void *data, size_t len);
+/* Something that the owner remembers with a connection that is there. */
+void streams_mark(struct streams *s, const struct path *p, uint32_t mark);
 int streams_count(const struct streams *s); /* connections */
 void streams_free(struct streams *s);
 

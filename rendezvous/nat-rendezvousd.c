@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "connections.h"
 #include "control.h"
 #include "drop.h"
 #include "exitcode.h"
@@ -26,7 +27,9 @@
 
 #define PORT 3478 /* RFC 8489 section 18.6 */
 #define SOCKETS_MAX 16
-#define BATCHES 8 /* of one socket before another gets its turn */
+#define TCP_PORTS_MAX 4 /* of -T */
+#define ATTEMPTS 20	/* to find a port that is free for UDP and TCP */
+#define BATCHES 8	/* of one socket before another gets its turn */
 #define TICK_MAX_MS 60000
 #define WARN_EVERY_MS 60000
 
@@ -38,6 +41,7 @@ struct daemon {
 	struct listener *listeners[SOCKETS_MAX];
 	struct event *readable[SOCKETS_MAX];
 	uint8_t n_listeners;
+	struct connections connections;
 	struct status status;
 	uint8_t *secret; /* sodium_malloc */
 	uint8_t public[KEY_LEN];
@@ -47,7 +51,8 @@ struct daemon {
 	struct tokens tokens; /* until the server has them */
 	struct addr bind[SOCKETS_MAX];
 	int n_bind;
-	uint16_t port;
+	uint16_t port, tcp_port[TCP_PORTS_MAX];
+	int n_tcp_ports;
 	const char *keyfile, *allowfile, *socket, *user;
 	int ready_fd;
 	bool announce, json;
@@ -58,19 +63,21 @@ static const char usage[] =
     "           [-c control] [-L requests_per_second_per_key]\n"
     "           [-l clients_per_address] [-N fd] [-n maxclients] [-p port]\n"
     "           [-R secretfile@endpoint[,endpoint]] ...\n"
-    "           [-r hellos_per_second_per_address] [-t keepalive_s] [-u user]";
+    "           [-r hellos_per_second_per_address] [-T tcp_port] ...\n"
+    "           [-t keepalive_s] [-u user]";
 
 /* With the defaults in it. */
 static const char *
 help(void)
 {
-	static char text[1200];
+	static char text[1600];
 
 	snprintf(text, sizeof(text),
 	    "  -k file   the server's private key, as wg genkey makes it\n"
 	    "  -a file   allow these keys only, one a line (SIGHUP: re-read)\n"
 	    "  -b addr   listen on this address; may be repeated (all)\n"
-	    "  -p port   UDP port (%d)\n"
+	    "  -p port   UDP and TCP port (%d)\n"
+	    "  -T port   one more TCP port, as 443; may be repeated\n"
 	    "  -c path   control socket: hello, peers, stats, watch\n"
 	    "  -n num    registered clients (%d); 4 wants each on average\n"
 	    "  -l num    clients of one address (an eighth of -n, at least "
@@ -98,6 +105,17 @@ add_bind(struct daemon *d, const char *text)
 	if (addr_parse_ip(&d->bind[d->n_bind], text, 0) != 0)
 		option_fail("-b wants an IPv4 or IPv6 address: %s", text);
 	d->n_bind++;
+}
+
+static void
+add_tcp_port(struct daemon *d, const char *text)
+{
+	uint16_t port = (uint16_t)option_number("-T", text, 1, UINT16_MAX);
+
+	if (d->n_tcp_ports == TCP_PORTS_MAX)
+		option_fail(
+		    "too many -T; the most is %d: %s", TCP_PORTS_MAX, text);
+	d->tcp_port[d->n_tcp_ports++] = port;
 }
 
 static void
@@ -168,6 +186,9 @@ option(struct daemon *d, int ch)
 		d->config.hello_rate =
 		    option_number("-r", optarg, 1, LIMIT_RATE_MAX);
 		break;
+	case 'T':
+		add_tcp_port(d, optarg);
+		break;
 	case 't':
 		d->config.keepalive_s =
 		    (uint16_t)option_number("-t", optarg, 1, 3600);
@@ -193,7 +214,7 @@ options(struct daemon *d, int argc, char **argv)
 	d->ready_fd = -1;
 	option_begin(usage, help());
 	while ((ch = option_next(
-		    argc, argv, ":1a:b:c:hjk:L:l:N:n:p:qR:r:t:u:v")) != -1)
+		    argc, argv, ":1a:b:c:hjk:L:l:N:n:p:qR:r:T:t:u:v")) != -1)
 		option(d, ch);
 	if (optind < argc)
 		option_fail("no operands are taken: %s", argv[optind]);
@@ -206,7 +227,10 @@ send_cb(void *arg, const struct path *to, const void *data, size_t len)
 {
 	struct daemon *d = arg;
 
-	listener_send(d->listeners[to->socket], to, data, len);
+	if (to->stream != 0)
+		connections_send(&d->connections, to, data, len);
+	else
+		listener_send(d->listeners[to->socket], to, data, len);
 }
 
 static void
@@ -272,6 +296,12 @@ timer_cb(evutil_socket_t fd, short events, void *arg)
 	(void)events;
 	d->armed_ms = 0;
 	tick(d);
+}
+
+static void
+stepped_cb(void *arg)
+{
+	tick(arg);
 }
 
 static void
@@ -360,29 +390,67 @@ load_key(struct daemon *d)
 	d->config.public = d->public;
 }
 
-/* Returns 0 or -errno. With -p 0 all sockets take the first one's port. */
+__attribute__((noreturn)) static void
+listen_failed(
+    int rc, const struct addr *at, const char *what, const char *option)
+{
+	char text[ADDR_STRLEN];
+
+	errno = -rc;
+	if (rc == -EADDRINUSE)
+		fatalx(EXIT_USAGE,
+		    "can't listen on %s, %s: %s; is another nat-rendezvousd "
+		    "running? ss -lntup; or choose %s",
+		    addr_format(at, text), what, strerror(errno), option);
+	fatal(rc == -ENOMEM ? EXIT_TEMP : EXIT_USAGE, "can't listen on %s, %s",
+	    addr_format(at, text), what);
+}
+
+/* UDP, and TCP with the same number. Returns 0 or -errno. */
 static int
-listen_at(struct daemon *d, const struct addr *at)
+listen_both(struct daemon *d, struct listener **l, const struct addr *at)
 {
 	struct listener_config config = {
 	    .at = *at, .index = d->n_listeners, .max = STUN_MAX};
-	struct listener *l;
-	int rc;
+	int rc = listener_open(l, &config);
 
-	config.at.port = d->port;
-	rc = listener_open(&l, &config);
+	if (rc != 0)
+		return rc;
+	rc = connections_bind(&d->connections, listener_addr(*l));
+	if (rc != 0)
+		listener_free(*l);
+	return rc;
+}
+
+/* Returns 0 or -errno. With -p 0 all sockets take the first one's port. */
+static int
+listen_at(struct daemon *d, struct addr at)
+{
+	struct listener *l;
+	int rc, attempts = d->port == 0 ? ATTEMPTS : 1;
+
+	at.port = d->port;
+	do {
+		rc = listen_both(d, &l, &at);
+	} while (rc == -EADDRINUSE && --attempts > 0);
 	if (rc != 0)
 		return rc;
 	d->port = listener_addr(l)->port;
 	d->listeners[d->n_listeners++] = l;
+	for (int i = 0; i < d->n_tcp_ports; i++) {
+		at.port = d->tcp_port[i];
+		if (at.port == d->port)
+			continue;
+		rc = connections_bind(&d->connections, &at);
+		if (rc != 0)
+			listen_failed(rc, &at, "TCP", "-T");
+	}
 	return 0;
 }
 
 static void
 listen_all(struct daemon *d)
 {
-	char text[ADDR_STRLEN];
-
 	if (d->n_bind == 0) {
 		struct addr v4 = {.family = ADDR_V4}, v6 = {.family = ADDR_V6};
 
@@ -392,20 +460,12 @@ listen_all(struct daemon *d)
 		d->n_bind += access("/proc/net/if_inet6", F_OK) == 0;
 	}
 	for (int i = 0; i < d->n_bind; i++) {
-		int rc = listen_at(d, &d->bind[i]);
+		int rc = listen_at(d, d->bind[i]);
 
 		if (rc == 0)
 			continue;
-		errno = -rc;
-		if (rc == -EADDRINUSE)
-			fatalx(EXIT_USAGE,
-			    "can't listen on %s port %u: %s; is another "
-			    "nat-rendezvousd running? ss -lunp; or choose -p",
-			    addr_format_ip(&d->bind[i], text), d->port,
-			    strerror(errno));
-		fatal(rc == -ENOMEM ? EXIT_TEMP : EXIT_USAGE,
-		    "can't listen on %s port %u",
-		    addr_format_ip(&d->bind[i], text), d->port);
+		d->bind[i].port = d->port;
+		listen_failed(rc, &d->bind[i], "UDP and TCP", "-p");
 	}
 }
 
@@ -433,12 +493,19 @@ start(struct daemon *d)
 	listen_all(d);
 	d->status = (struct status){.server = &d->server,
 	    .listeners = d->listeners,
-	    .n_listeners = &d->n_listeners};
+	    .n_listeners = &d->n_listeners,
+	    .connections = &d->connections};
 	if (d->socket != NULL &&
 	    (rc = control_open(&d->control, &d->loop, d->socket, status_answer,
 		 &d->status)) != 0) {
 		errno = -rc;
 		fatal(EXIT_USAGE, "%s", d->socket);
+	}
+	rc = connections_start(
+	    &d->connections, &d->loop, &d->server, stepped_cb, d);
+	if (rc != 0) {
+		errno = -rc;
+		fatal(EXIT_TEMP, "can't start");
 	}
 	drop_to(d->user);
 }
@@ -473,6 +540,16 @@ announce(struct daemon *d)
 		status_listen(&r, d->listeners[i]);
 		record_write(&r, STDOUT_FILENO, d->json);
 	}
+	for (int i = 0; i < d->connections.n; i++) {
+		if (d->connections.at[i].port == d->port)
+			continue;
+		log_info("listening on %s, TCP",
+		    addr_format(&d->connections.at[i], text));
+		if (!d->announce)
+			continue;
+		status_listen_tcp(&r, &d->connections.at[i]);
+		record_write(&r, STDOUT_FILENO, d->json);
+	}
 	ready_tell(d->ready_fd);
 }
 
@@ -486,6 +563,7 @@ stop(struct daemon *d)
 		event_free(d->readable[i]);
 		listener_free(d->listeners[i]);
 	}
+	connections_stop(&d->connections);
 	server_free(&d->server);
 	sodium_free(d->secret);
 	loop_free(&d->loop);

@@ -15,6 +15,14 @@ status_listen(struct record *r, const struct listener *l)
 	record_put_addr(r, "endpoint", listener_addr(l));
 }
 
+void
+status_listen_tcp(struct record *r, const struct addr *at)
+{
+	record_begin(r, "listen");
+	record_put_addr(r, "endpoint", at);
+	record_put(r, "transport", "tcp");
+}
+
 static void
 tell_hello(const struct status *st, struct control_conn *c)
 {
@@ -26,6 +34,10 @@ tell_hello(const struct status *st, struct control_conn *c)
 	control_put(c, &r);
 	for (int i = 0; i < *st->n_listeners; i++) {
 		status_listen(&r, st->listeners[i]);
+		control_put(c, &r);
+	}
+	for (int i = 0; i < st->connections->n; i++) {
+		status_listen_tcp(&r, &st->connections->at[i]);
 		control_put(c, &r);
 	}
 	control_end(c, NULL);
@@ -55,6 +67,7 @@ put_client(struct control_conn *c, const struct registry *reg,
 	record_put_u64(&r, "idle_s", (now - m->seen_ms) / 1000);
 	record_put_u64(&r, "wants", m->n_edges);
 	record_put_u64(&r, "introduced", introduced(reg, m));
+	record_put(&r, "transport", m->path.stream != 0 ? "tcp" : "udp");
 	control_put(c, &r);
 }
 
@@ -89,6 +102,22 @@ put_stat(struct control_conn *c, const char *name, uint64_t value)
 }
 
 static void
+put_connections(struct control_conn *c, const struct connections *n)
+{
+	static const char *const names[] = {
+	    [STREAM_ACCEPTED] = "connections_accepted",
+	    [STREAM_REFUSED] = "connections_refused",
+	    [STREAM_IDLE] = "connections_idle",
+	    [STREAM_EVICTED] = "connections_evicted",
+	    [STREAM_BROKEN] = "connections_broken",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		put_stat(c, names[i], n->count[i]);
+	put_stat(c, "connections", (uint64_t)streams_count(n->streams));
+}
+
+static void
 tell_stats(const struct status *st, struct control_conn *c)
 {
 	const struct server *s = st->server;
@@ -100,6 +129,7 @@ tell_stats(const struct status *st, struct control_conn *c)
 	SERVER_COUNTERS(X)
 #undef X
 	put_stat(c, "send_failed", lost);
+	put_connections(c, st->connections);
 	put_stat(c, "clients", s->registry.count);
 	put_stat(c, "clients_max", s->registry.max);
 	put_stat(c, "pending", s->pending.count);
