@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Any order of records, clock steps, the peer's checks and answers, port
- * errors and forgeries. What must hold: never more packets than the rate, no
+ * errors and forgeries; of relays that come and go, hints, sleep. What must hold: never more packets than the rate, no
  * direct path unless a check of ours to it was answered and one of the peer
  * came from it, nothing for a forgery, and the clock never stands still. */
 #include <stdlib.h>
@@ -74,7 +74,8 @@ drain(struct run *r)
 			 (!r->answered[n] || !r->heard[n]))
 			abort();
 	}
-	if (r->x.out.lost > 0 || r->x.candidates.n > CANDIDATE_MAX)
+	if (r->x.out.lost > 0 || r->x.candidates.n > CANDIDATE_MAX ||
+	    r->x.nominee >= (int)r->x.candidates.n)
 		abort();
 }
 
@@ -115,6 +116,7 @@ peer_checks(struct run *r, unsigned n, bool nominate, bool forge)
 {
 	struct check check = {.priority = n * 1000,
 	    .nominate = nominate,
+	    .hint = n & 3,
 	    .controlling = !r->x.controlling};
 	struct check_credentials c = them;
 	uint8_t data[CHECK_MAX], tid[STUN_TID_LEN];
@@ -169,12 +171,54 @@ introduce(struct run *r, unsigned n, bool controlling)
 	drain(r);
 }
 
+/* What the owner of the list may do at any time. */
+static void
+owner(struct run *r, unsigned what, unsigned n)
+{
+	struct remote m = {CANDIDATE_RELAY, address(n), n * 7};
+
+	switch (what % 8) {
+	case 0:
+	case 1:
+		if (r->x.relayed)
+			checklist_bind(&r->x, &m, r->now_us);
+		break;
+	case 2:
+		if (r->x.relayed)
+			checklist_unbind(&r->x, &m.addr, r->now_us);
+		if (r->x.relayed && checklist_bound(&r->x, &m.addr))
+			abort();
+		break;
+	case 3:
+		if (r->x.relayed)
+			checklist_sleep(&r->x, r->now_us);
+		break;
+	case 4:
+		checklist_wake(&r->x, r->now_us);
+		break;
+	case 5:
+		checklist_nudge(&r->x);
+		r->x.hint = n;
+		break;
+	case 6:
+		if (!r->x.relayed)
+			checklist_try(&r->x, r->now_us);
+		break;
+	case 7:
+		r->x.spare = n & 1;
+		if (!r->x.relayed)
+			r->x.consent.kind =
+			    n & 2 ? CONSENT_RESERVED : CONSENT_PLAIN;
+		break;
+	}
+}
+
 static void
 act(struct run *r, unsigned what, unsigned n)
 {
 	struct addr a = address(n);
 
-	switch (what % 10) {
+	switch (what % 11) {
 	case 0:
 		introduce(r, n, what & 0x80);
 		break;
@@ -204,6 +248,9 @@ act(struct run *r, unsigned what, unsigned n)
 		peer_checks(r, n, what & 0x80, true);
 		peer_answers(r, n, true);
 		break;
+	case 10:
+		owner(r, what / 11, n);
+		break;
 	}
 	drain(r);
 }
@@ -215,7 +262,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	memset(&r, 0, sizeof(r));
 	r.now_us = 1000000;
-	checklist_init(&r.x, len > 0 && data[0] & 1, 5);
+	if (len > 0 && data[0] & 2)
+		checklist_init_relayed(&r.x, data[0] & 1, 5);
+	else
+		checklist_init(&r.x, len > 0 && data[0] & 1, 5);
 	for (size_t i = 0; i + 1 < len && i < 400; i += 2) {
 		act(&r, data[i], data[i + 1]);
 		pass(&r, 1);

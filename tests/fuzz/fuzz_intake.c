@@ -34,13 +34,20 @@ line_cb(void *arg, const char *line, size_t len)
 	if (peer == NULL)
 		return;
 	if (peer->list.candidates.n > CANDIDATE_MAX ||
-	    peer->list.state == PATH_DIRECT)
+	    peer->relay.candidates.n > CANDIDATE_MAX ||
+	    peer_state(peer, r->now_us) == PATH_DIRECT ||
+	    peer_state(peer, r->now_us) == PATH_RELAYED)
 		abort();
-	checklist_step(&peer->list, r->now_us);
-	while (outputs_take(&peer->list.out, &o))
-		if (!o.is_report && !addr_is_sendable(&o.remote))
+	if (peer_step(peer, r->now_us) <= r->now_us)
+		abort();
+	while (peer_take(peer, &o))
+		if (!o.is_report &&
+		    (!addr_is_sendable(&o.remote) ||
+			(r->peers->relay_only &&
+			    !checklist_bound(&peer->relay, &o.remote))))
 			abort();
-	if (peer->list.out.lost > 0)
+	if (peer->list.out.lost > 0 || peer->relay.out.lost > 0 ||
+	    peer->out.lost > 0)
 		abort();
 }
 
@@ -52,6 +59,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (r.peers == NULL)
 		abort();
+	r.peers->relay_only = len > 0 && data[0] == 'r';
 	line_init(&l);
 	line_feed(&l, data, len, line_cb, &r);
 	line_end(&l, line_cb, &r);

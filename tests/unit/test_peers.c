@@ -94,6 +94,15 @@ bad_lines(void **state)
 	    "role=controlling " CREDENTIALS,
 	    "go key=%s generation=1 age_ms=0 skew_ms=0",
 	    "go key=%s generation=1 skew_ms=0",
+	    "candidate type=relay state=bound endpoint=192.0.2.1:5 priority=1",
+	    "candidate type=relay state=binding",
+	    "candidate type=relay endpoint=192.0.2.1 priority=1 key=%s "
+	    "state=bound",
+	    "candidate type=relay endpoint=192.0.2.1:5 key=%s state=bound",
+	    "candidate type=relay priority=1 key=%s state=bound",
+	    "candidate type=relay endpoint=224.0.0.1:5 priority=1 key=%s "
+	    "state=bound",
+	    "candidate type=relay endpoint=[ priority=1 key=%s state=gone",
 	};
 
 	(void)state;
@@ -118,6 +127,12 @@ unknown_is_skipped(void **state)
 	use_key(1);
 	assert_int_equal(feed("session server=%s state=up"), 0);
 	assert_int_equal(feed("peer key=%s state=dancing"), 0);
+	assert_int_equal(feed("candidate type=host endpoint=1.2.3.4:5"), 0);
+	assert_int_equal(feed("candidate type=relay key=%s state=odd"), 0);
+	assert_int_equal(feed("candidate type=relay key=%s state=gone"), 0);
+	assert_int_equal(feed("candidate type=relay endpoint=192.0.2.1:5 "
+			      "key=%s state=gone reason=bye"),
+	    0);
 	assert_int_equal(p->n, 0);
 	assert_int_equal(feed("peer key=%s state=waiting colour=red"), 0);
 	assert_int_equal(p->n, 1);
@@ -180,6 +195,45 @@ verdicts(void **state)
 	assert_int_equal(peers_verdict_late(p, SECOND), VERDICT_NO);
 }
 
+/* Bindings are facts of this host, known before the peer is. */
+static void
+relays(void **state)
+{
+	(void)state;
+	use_key(1);
+	assert_int_equal(feed("candidate type=relay key=%s state=binding"), 0);
+	assert_int_equal(feed("candidate type=relay endpoint=127.0.0.1:7 "
+			      "priority=1 server=192.0.2.1:3478 key=%s "
+			      "state=bound"),
+	    0);
+	assert_int_equal(peers_verdict(p, true, SECOND), VERDICT_NOBODY);
+	assert_int_equal(peer->relay.n_remotes, 1);
+	assert_int_equal(feed("peer key=%s state=introduced generation=1 "
+			      "count=0 role=controlled " CREDENTIALS),
+	    0);
+	/* No candidate but a relay: that isn't over yet. */
+	assert_int_equal(peer->list.state, PATH_FAILED);
+	assert_int_equal(peers_verdict(p, true, SECOND), VERDICT_OPEN);
+	assert_int_equal(feed("candidate type=relay endpoint=127.0.0.1:7 "
+			      "key=%s state=gone reason=no-answer"),
+	    0);
+	assert_int_equal(peer->relay.n_remotes, 0);
+	assert_int_equal(
+	    peers_verdict(p, true, SECOND + PEER_EXPECT_US), VERDICT_NO);
+	/* And only relays when so told. */
+	p->relay_only = true;
+	use_key(2);
+	assert_int_equal(feed("remote key=%s generation=1 type=host "
+			      "endpoint=192.0.2.1:5 priority=7"),
+	    0);
+	assert_int_equal(feed("peer key=%s state=introduced generation=1 "
+			      "count=1 role=controlled " CREDENTIALS),
+	    0);
+	assert_int_equal(feed("go key=%s generation=1 age_ms=0 skew_ms=0"), 0);
+	assert_false(peer->list.introduced);
+	assert_int_equal(feed("gone key=%s reason=bye"), 0);
+}
+
 static void
 strangers_packets(void **state)
 {
@@ -214,6 +268,7 @@ main(void)
 		unknown_is_skipped, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(too_many_peers, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(introduction, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(relays, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(verdicts, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		strangers_packets, set_up, tear_down),
