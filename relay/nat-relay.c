@@ -14,6 +14,7 @@ static const struct {
 	int (*run)(int argc, char *argv[]);
 } verbs[] = {
     {"pair", relay_verb_pair},
+    {"tcp", relay_verb_tcp},
     {"turn", relay_verb_turn},
 };
 
