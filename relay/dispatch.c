@@ -232,25 +232,22 @@ bind_pair(struct engine *e, const struct way *from, const struct stun_msg *m)
 		answer(e, from, out, (size_t)len);
 }
 
-/* modest: only what is not longer than the question. */
+/* Tells who is not bound at a pair's port what everybody else asks a STUN
+ * server; never more bytes than were asked with. */
 static void
-binding(struct engine *e, const struct way *from, const struct stun_msg *m,
-    bool modest)
+hint(struct engine *e, const struct way *to, const struct stun_msg *m)
 {
 	uint8_t out[ANSWER_MAX];
 	int len;
 
-	if (!addr_is_sendable(&from->remote))
+	if (!addr_is_sendable(&to->remote) ||
+	    !limit_take(&e->hints, &to->remote, e->now_ms))
 		return;
-	if (!limit_take(&e->bindings, &from->remote, e->now_ms)) {
-		e->n.bindings_limited++;
+	len = reflect(m, &to->remote, out, sizeof(out));
+	if (len <= 0 || (size_t)len > m->len)
 		return;
-	}
-	len = reflect(m, &from->remote, out, sizeof(out));
-	if (len <= 0 || (modest && (size_t)len > m->len))
-		return;
-	e->n.bindings++;
-	answer(e, from, out, (size_t)len);
+	e->n.hints++;
+	answer(e, to, out, (size_t)len);
 }
 
 /* A STUN message to the main port or over a connection. False: it is none. */
@@ -266,8 +263,6 @@ message(
 	}
 	if (m.method == NATKIT_BIND && m.class == STUN_REQUEST && m.fingerprint)
 		bind_pair(e, from, &m);
-	else if (m.method == STUN_BINDING && m.class == STUN_REQUEST)
-		binding(e, from, &m, false);
 	else
 		turn(e, from, &m);
 	return true;
@@ -329,36 +324,36 @@ forward(struct engine *e, const struct way *from, uint16_t channel,
 	return true;
 }
 
-/* At a pair's port: BIND is for us. A Binding request goes to the other side;
- * who is not bound here gets an answer, and so learns that. */
-static void
-pair_message(struct engine *e, const struct way *from, uint16_t type,
-    const uint8_t *data, size_t len)
-{
-	struct stun_msg m;
-
-	if (method_of(type) == STUN_BINDING &&
-	    forward(e, from, 0, data, len, len))
-		return;
-	if (stun_parse(&m, data, len) != 0 || m.class != STUN_REQUEST) {
-		e->n.dropped_malformed++;
-	} else if (m.method == NATKIT_BIND) {
-		if (m.fingerprint)
-			bind_pair(e, from, &m);
-		else
-			e->n.dropped_malformed++;
-	} else {
-		e->n.dropped_unbound++;
-		binding(e, from, &m, true);
-	}
-}
-
 static void
 pair_run(struct engine *e, const struct way *from, const uint8_t *data,
     size_t len, size_t seg)
 {
 	if (!forward(e, from, 0, data, len, seg))
 		e->n.dropped_unbound += seg > 0 ? (len + seg - 1) / seg : 1;
+}
+
+/* At a pair's port: BIND is for us. A Binding request goes to the other side;
+ * who is not bound here gets an answer, and so learns that. */
+static void
+pair_message(struct engine *e, const struct way *from, uint16_t type,
+    const uint8_t *data, size_t len)
+{
+	bool binding = method_of(type) == STUN_BINDING;
+	struct stun_msg m;
+
+	if (binding && pairs_bound(e->pairs, from, 0)) {
+		pair_run(e, from, data, len, len);
+		return;
+	}
+	if (stun_parse(&m, data, len) != 0 || m.class != STUN_REQUEST ||
+	    (!binding && !m.fingerprint)) {
+		e->n.dropped_malformed++;
+	} else if (binding) {
+		e->n.dropped_unbound++;
+		hint(e, from, &m);
+	} else {
+		bind_pair(e, from, &m);
+	}
 }
 
 static void

@@ -13,7 +13,7 @@
 #define BUFFER (4 << 20) /* bytes, of a socket that many share */
 #define TICK_MAX_MS 60000
 #define TICK_SOON_MS 50 /* after a change of a table */
-#define BINDING_SLOTS 4096
+#define HINT_SLOTS 4096
 #define SAME_PORT 16 /* UDP ports to try, until TCP has the same */
 
 static void
@@ -343,8 +343,8 @@ engine_open(struct engine *e, struct loop *l, struct engine_config *config,
 	if (rc == 0)
 		rc = accounts_new(&e->accounts, &config->accounts);
 	if (rc == 0)
-		rc = limit_init(&e->bindings, BINDING_SLOTS,
-		    config->request_rate, config->request_rate * 2, key);
+		rc = limit_init(&e->hints, HINT_SLOTS, config->request_rate,
+		    config->request_rate * 2, key);
 	if (rc == 0)
 		rc = open_main(e, failed);
 	if (rc == 0)
@@ -386,7 +386,7 @@ engine_memory(const struct engine *e)
 	return sizeof(*e) + accounts_memory(e->accounts) +
 	       pairs_memory(e->pairs) + turn_memory(e->turn) +
 	       relayports_memory(e->ports) + relaystreams_memory(e->streams) +
-	       limit_memory(&e->bindings);
+	       limit_memory(&e->hints);
 }
 
 /* Connections first: their ends are told to the tables; tables before the
@@ -402,6 +402,6 @@ engine_close(struct engine *e)
 	for (size_t i = 0; i < ENGINE_RELAYED; i++)
 		close_socket(&e->socket[i]);
 	trains_free(e->trains);
-	limit_free(&e->bindings);
+	limit_free(&e->hints);
 	event_free(e->timer);
 }

@@ -39,13 +39,12 @@
 	X(to_peer_bytes)                                                       \
 	X(to_client_datagrams) /* of peers, forwarded to TURN clients */       \
 	X(to_client_bytes)                                                     \
-	X(icmp)		      /* ICMP errors told to TURN clients */           \
-	X(bindings)	      /* plain Binding requests, answered */           \
-	X(bindings_limited)   /* not answered: too many of one address */      \
-	X(dropped_malformed)  /* no STUN, or broken, where it had to be */     \
-	X(dropped_unbound)    /* at a pair's port: not bound, over a limit */  \
-	X(dropped_channel)    /* ChannelData: no such channel, a limit */      \
-	X(dropped_length)     /* ChannelData of a wrong length */              \
+	X(icmp)		     /* ICMP errors told to TURN clients */            \
+	X(hints)	     /* Binding requests at a pair's port, answered */ \
+	X(dropped_malformed) /* no STUN, or broken, where it had to be */      \
+	X(dropped_unbound)   /* at a pair's port: not bound, over a limit */   \
+	X(dropped_channel)   /* ChannelData: no such channel, a limit */       \
+	X(dropped_length)    /* ChannelData of a wrong length */               \
 	X(dropped_permission) /* of peers: no permission, over a limit */      \
 	X(dropped_own)	      /* for an own port that is no relayed one */     \
 	X(dropped_gone)	      /* for a connection that has ended */
@@ -95,7 +94,7 @@ struct engine {
 	struct accounts *accounts;
 	struct pairs *pairs;
 	struct turn *turn;
-	struct limit bindings;
+	struct limit hints;
 	struct event *timer;
 	uint64_t now_ms, armed_ms;
 	bool changed;  /* a table, since the last tick */

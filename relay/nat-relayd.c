@@ -73,7 +73,7 @@ limit_names(struct engine_config *c, struct limit_name out[LIMITS])
 	const struct limit_name all[LIMITS] = {
 	    {"address", &c->per_address, 128, PAIRS_MOST,
 		"pairs' sides, and allocations, of one address"},
-	    {"requests", &c->request_rate, 100, LIMIT_RATE_MAX,
+	    {"requests", &c->request_rate, 100, LIMIT_RATE_MAX / 2,
 		"requests per second of one address"},
 	    {"connections", &c->connections, 256, RELAYSTREAMS_MAX,
 		"TCP connections"},
