@@ -50,6 +50,9 @@ read_families(const struct turn_request *r, struct turn_wish *w)
 	w->family[half] = true;
 	both = turn_find_family(r->m, TURN_ADDITIONAL_ADDRESS_FAMILY, &half);
 	if (both == 0)
+		both = turn_find_family(
+		    r->m, TURN_ADDITIONAL_ADDRESS_FAMILY_OLD, &half);
+	if (both == 0)
 		return one == 1 && w->token != NULL ? 400 : 0;
 	/* none but IPv6 can be additional */
 	if (both < 0 || half != 1 || one == 1 || w->token != NULL || w->next)
