@@ -124,6 +124,16 @@ unbind(struct pairs *p, uint32_t side, const char *reason)
 	pairtable_unbind(&p->table, side, false);
 }
 
+/* How much older the request's nonce is than the side's last, 0 when it is not. Nonces
+ * live for minutes: other differences are of 32 bits that have gone round. */
+static uint32_t
+older_ms(const struct side *s, const struct bindask *a)
+{
+	uint32_t ms = s->proven_ms - (uint32_t)a->given_ms;
+
+	return ms <= CREDENTIAL_NONCE_MS ? ms : 0;
+}
+
 /* A copy, late or replayed, of what was said at an address since left, or at another
  * of our ports. */
 static bool
@@ -132,10 +142,10 @@ is_late(const struct side *s, const struct bindask *a)
 	if (!s->bound)
 		return false;
 	if (way_equal(&s->way, a->from))
-		return a->leave && a->given_ms < s->proven_ms;
-	return addr_equal(&s->way.remote, &a->from->remote)
-		   ? a->given_ms <= s->proven_ms
-		   : a->given_ms < s->proven_ms;
+		return a->leave && older_ms(s, a) > 0;
+	return older_ms(s, a) > 0 ||
+	       (s->proven_ms == (uint32_t)a->given_ms &&
+		   addr_equal(&s->way.remote, &a->from->remote));
 }
 
 /* May the pair be at this socket? Otherwise 300 with the lowest that may. */
@@ -210,8 +220,9 @@ bind_new(struct pairs *p, struct bindask *a)
 	s = &p->table.sides[side];
 	s->account = acc;
 	s->since_ms = s->seen_ms = a->now_ms;
-	s->proven_ms = a->given_ms;
-	s->packets = s->bytes = s->dropped = 0;
+	s->proven_ms = (uint32_t)a->given_ms;
+	s->packets = s->bytes = 0;
+	s->dropped = 0;
 	s->place = crowd_enter(&p->crowd, &a->from->remote);
 	expiry_set(&p->expiry, side, end_of(s));
 	tell(p, "bound", NULL, side);
@@ -226,8 +237,8 @@ bind_again(struct pairs *p, const struct bindask *a, uint32_t side)
 	struct side *s = &p->table.sides[side];
 
 	s->seen_ms = a->now_ms;
-	if (a->given_ms > s->proven_ms)
-		s->proven_ms = a->given_ms;
+	if (older_ms(s, a) == 0)
+		s->proven_ms = (uint32_t)a->given_ms;
 	if (way_equal(&s->way, a->from) && s->channel == a->channel)
 		return;
 	take_over(p, a, side);
@@ -320,7 +331,9 @@ pairs_forward(struct pairs *p, const struct way *from, uint16_t channel,
 	peer = &p->table.sides[i ^ 1];
 	if (!peer->bound || !accounts_spend(p->accounts, s->account,
 				peer->account, datagrams, len, now_ms)) {
-		s->dropped += datagrams;
+		s->dropped = datagrams < UINT32_MAX - s->dropped
+				 ? s->dropped + datagrams
+				 : UINT32_MAX;
 		return false;
 	}
 	s->packets += datagrams;

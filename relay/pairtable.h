@@ -35,13 +35,14 @@ struct side {
 	uint64_t seen_ms;
 	uint64_t packets, bytes;
 	/* the rest */
-	uint64_t dropped;
 	uint64_t since_ms;
-	uint64_t proven_ms; /* when the last nonce that it showed was given */
+	uint32_t dropped;   /* stays at UINT32_MAX */
+	uint32_t proven_ms; /* low bits of when its last nonce was given */
 	uint8_t key[KEY_LEN];
 	uint32_t next[PAIRTABLE_CHAINS];
 	uint32_t place; /* of a crowd */
 };
+_Static_assert(sizeof(struct side) % 64 == 0, "sides share cache lines");
 
 struct pairtable {
 	struct side *sides;
