@@ -116,20 +116,28 @@ wait_writable(struct conn *c)
 	event_add(c->writable, NULL);
 }
 
+/* Returns 0, -EAGAIN, or -EPROTO and a text. */
+static int
+write_some(struct conn *c, const char **why)
+{
+	for (int i = 0; i < TURNS && !backlog_is_empty(&c->out); i++) {
+		ssize_t n =
+		    c->tls != NULL ? write_tls(c, why) : write_plain(c, why);
+
+		if (n < 0)
+			return (int)n;
+		backlog_sent(&c->out, (size_t)n);
+	}
+	return 0;
+}
+
 /* May end it, and then it may be free. */
 static void
 flush(struct conn *c)
 {
 	const char *why = NULL;
-	ssize_t n = 0;
 
-	for (int i = 0; i < TURNS && !backlog_is_empty(&c->out); i++) {
-		n = c->tls != NULL ? write_tls(c, &why) : write_plain(c, &why);
-		if (n < 0)
-			break;
-		backlog_sent(&c->out, (size_t)n);
-	}
-	if (n < 0 && n != -EAGAIN)
+	if (write_some(c, &why) == -EPROTO)
 		end(c, why);
 	else if (!backlog_is_empty(&c->out))
 		wait_writable(c);
@@ -532,6 +540,15 @@ conn_send(struct conn *c, const void *head, size_t head_len, const void *data,
 		event_active(c->writable, EV_WRITE, 0);
 	}
 	return rc;
+}
+
+void
+conn_flush(struct conn *c)
+{
+	const char *why;
+
+	if (c->phase == OPEN || c->phase == DRAINING)
+		write_some(c, &why);
 }
 
 uint64_t

@@ -67,6 +67,9 @@ void conn_free(struct conn *c);
  * may not be dropped found no room; -ENOTCONN: it has ended. Never calls back. */
 int conn_send(struct conn *c, const void *head, size_t head_len,
     const void *data, size_t len, bool droppable);
+/* Writes what can be written at once, for who is about to free it. Never calls
+ * back. */
+void conn_flush(struct conn *c);
 uint64_t conn_dropped(const struct conn *c); /* messages */
 size_t conn_waiting(const struct conn *c);   /* bytes, with their overhead */
 bool conn_is_tls(const struct conn *c);

@@ -20,8 +20,9 @@ advice_session(const struct options_server *s, const struct client_event *ev)
 			  "given with -S",
 		    s->name);
 	else
-		log_warnx("%s: no answer; is nat-rendezvousd running there, "
-			  "and UDP open? try: nat-rendezvous ping -S %s@%s",
+		log_warnx(
+		    "%s: no answer; is nat-rendezvousd running there, "
+		    "and UDP or TCP open? try: nat-rendezvous ping -S %s@%s",
 		    s->name, key_format(s->key, key), s->name);
 }
 

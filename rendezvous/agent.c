@@ -21,11 +21,10 @@
 #include "options.h"
 #include "ours.h"
 #include "portloop.h"
+#include "reach.h"
 #include "report.h"
-#include "resolve.h"
 #include "verb.h"
 
-#define RESOLVE_TIMEOUT_MS 5000
 #define UNMET_S 10 /* with a session: time to say who is not there */
 
 _Static_assert(OPTIONS_SERVERS <= INTRODUCTION_SERVERS, "each has a place");
@@ -36,8 +35,7 @@ struct agent_server {
 	struct agent *agent;
 	int index;
 	struct client *client;
-	struct resolve *query;
-	bool unresolved; /* and a warning said so */
+	struct reach reach;
 };
 
 struct agent {
@@ -59,7 +57,7 @@ struct agent {
 	struct ours ours; /* what is offered */
 	uint64_t line_number;
 	uint32_t generation; /* ours */
-	bool ending;
+	bool running, ending;
 };
 
 static const char usage[] =
@@ -98,63 +96,18 @@ printed(struct agent *a, int err)
 }
 
 static void
-send_datagram(
-    struct agent *a, const struct addr *to, const uint8_t *data, size_t len)
+send_message(struct agent_server *s, const struct addr *to, const uint8_t *data,
+    size_t len)
 {
+	struct agent *a = s->agent;
 	char text[ADDR_STRLEN];
-	int err = port_send(a->port, to, NULL, 0, data, len);
+	int err = reach_send(&s->reach, to, data, len);
 
 	if (err == -EPIPE || err == -ECONNRESET || err == -ENOTCONN) {
 		log_fatalx("the port socket is gone: has nat-port ended?");
 		end(a, EXIT_TEMP);
 	} else if (err != 0)
 		log_debug("to %s: %s", addr_format(to, text), strerror(-err));
-}
-
-/* Server names */
-
-static void run(struct agent *a);
-
-static void
-resolve_cb(void *arg, int error, const struct addr *list, size_t n)
-{
-	struct agent_server *s = arg;
-	struct agent *a = s->agent;
-	const char *name = a->o.server[s->index].name;
-	struct addr usable[RESOLVE_MAX];
-	struct moment now = moment();
-	size_t kept = 0;
-
-	s->query = NULL;
-	for (size_t i = 0; i < n && kept < RESOLVE_MAX; i++)
-		if (options_usable(&a->o, a->port, &list[i]))
-			usable[kept++] = list[i];
-	if (kept > 0) {
-		s->unresolved = false;
-		client_addresses(s->client, usable, kept, &now);
-	} else if (!s->unresolved) { /* old addresses are better than none */
-		s->unresolved = true;
-		log_warnx("%s: %s; trying again", name,
-		    error != 0 ? resolve_error(error)
-			       : "no address of a family that works here");
-	}
-	run(a);
-}
-
-static void
-look_up(struct agent_server *s)
-{
-	struct agent *a = s->agent;
-	int err;
-
-	if (s->query != NULL)
-		return;
-	err = resolve_start(&s->query, a->resolver, a->o.server[s->index].name,
-	    RESOLVE_STUN_PORT, RESOLVE_TIMEOUT_MS, resolve_cb, s);
-	if (err != 0 && !s->unresolved) {
-		s->unresolved = true;
-		log_warnx("%s: %s", a->o.server[s->index].name, strerror(-err));
-	}
 }
 
 /* What clients and introductions say */
@@ -286,9 +239,11 @@ run_client(struct agent *a, struct agent_server *s, uint64_t *next_ms)
 		}
 		any = true;
 		if (ev.what == CLIENT_SEND)
-			send_datagram(a, &ev.to, ev.data, ev.len);
+			send_message(s, &ev.to, ev.data, ev.len);
+		else if (ev.what == CLIENT_CONNECT)
+			reach_connect(&s->reach);
 		else if (ev.what == CLIENT_RESOLVE)
-			look_up(s);
+			reach_look_up(&s->reach);
 		else if (ev.what == CLIENT_NEWS)
 			client_news(a, s->index, &ev.news);
 		else
@@ -300,12 +255,13 @@ run_client(struct agent *a, struct agent_server *s, uint64_t *next_ms)
 static void
 relay(struct agent *a, int peer, const struct introduction_event *ev)
 {
-	struct client *c = a->server[ev->server].client;
+	struct agent_server *s = &a->server[ev->server];
 	uint8_t out[STUN_MAX];
-	int len = client_relay(c, peer, ev->payload, ev->len, out, sizeof(out));
+	int len = client_relay(
+	    s->client, peer, ev->payload, ev->len, out, sizeof(out));
 
 	if (len > 0)
-		send_datagram(a, client_endpoint(c), out, (size_t)len);
+		send_message(s, client_endpoint(s->client), out, (size_t)len);
 }
 
 static bool
@@ -348,6 +304,9 @@ run(struct agent *a)
 	uint64_t next_ms;
 	bool any;
 
+	if (a->running) /* a step of it has called back */
+		return;
+	a->running = true;
 	do {
 		any = false;
 		next_ms = UINT64_MAX;
@@ -356,6 +315,9 @@ run(struct agent *a)
 		for (int p = 0; p < a->n_peers; p++)
 			any |= run_peer(a, p, &next_ms);
 	} while (any && !a->ending);
+	a->running = false;
+	for (size_t s = 0; s < a->o.n_servers; s++)
+		reach_tidy(&a->server[s].reach);
 	event_del(a->timer);
 	if (next_ms != UINT64_MAX && !a->ending)
 		loop_at(a->timer, next_ms);
@@ -392,7 +354,7 @@ candidates_changed(struct agent *a)
 		if (first)
 			continue;
 		client_roam(c, &now); /* candidates change with the network */
-		look_up(&a->server[s]);
+		reach_look_up(&a->server[s].reach);
 	}
 }
 
@@ -505,6 +467,12 @@ read_command_line(struct agent *a, int argc, char *argv[])
 }
 
 static void
+changed_cb(void *arg)
+{
+	run(arg);
+}
+
+static void
 start_servers(struct agent *a)
 {
 	struct moment now = moment();
@@ -519,6 +487,14 @@ start_servers(struct agent *a)
 			fatalx(EXIT_TEMP, "out of memory");
 		client_init(s->client, a->key.secret, a->key.pub,
 		    a->o.server[i].key, a->o.keepalive_s, &now);
+		s->reach = (struct reach){.options = &a->o,
+		    .name = a->o.server[i].name,
+		    .port = a->port,
+		    .resolver = a->resolver,
+		    .client = s->client,
+		    .changed = changed_cb,
+		    .arg = a};
+		reach_start(&s->reach, &a->loop);
 	}
 }
 
@@ -550,7 +526,7 @@ say_bye(struct agent *a)
 		int len = client_bye(c, out, sizeof(out));
 
 		if (len > 0)
-			port_send(a->port, client_endpoint(c), NULL, 0, out,
+			reach_send(&a->server[i].reach, client_endpoint(c), out,
 			    (size_t)len);
 	}
 }
@@ -565,7 +541,7 @@ stop(struct agent *a)
 	if (a->output != NULL)
 		event_free(a->output);
 	for (size_t i = 0; i < a->o.n_servers; i++) {
-		resolve_cancel(a->server[i].query);
+		reach_stop(&a->server[i].reach);
 		sodium_free(a->server[i].client);
 	}
 	resolver_free(a->resolver);

@@ -24,6 +24,7 @@ client_init(struct client *c, const uint8_t *key, const uint8_t pub[KEY_LEN],
 	c->keepalive_at_ms = NEVER;
 	c->rekey_at_ms = NEVER;
 	c->full_at_ms = NEVER;
+	c->udp_at_ms = NEVER;
 	c->waiting_ms = NEVER;
 	c->announce = true;
 	c->tell_resolve = true;
@@ -98,16 +99,36 @@ set_keepalive(struct client *c)
 	c->keepalive_ms = s * 1000;
 }
 
+static void
+probe_later(struct client *c, uint32_t ms, const struct moment *now)
+{
+	c->udp_ms = ms < CLIENT_UDP_MAX_MS ? ms : CLIENT_UDP_MAX_MS;
+	c->udp_at_ms = now->ms + dial_jitter(c->udp_ms);
+}
+
+/* Where a connection comes from says nothing about our UDP port. */
+static struct addr
+mapped_of(const struct addr *server, const struct addr *mapped)
+{
+	return server->tcp ? (struct addr){.family = ADDR_NONE} : *mapped;
+}
+
 /* The new session is proven to both ends: it replaces the old one, and the
  * server may know nothing of what the old one told it. */
 static void
 activate(struct client *c, const struct moment *now)
 {
+	struct addr mapped = mapped_of(&c->next_addr, &c->welcome.mapped);
+
 	c->announce |= !c->up || !addr_equal(&c->addr, &c->next_addr) ||
-		       !addr_equal(&c->mapped, &c->welcome.mapped);
+		       !addr_equal(&c->mapped, &mapped);
+	if (!c->next_addr.tcp)
+		c->udp_at_ms = NEVER;
+	else if (!c->up || !c->addr.tcp)
+		probe_later(c, CLIENT_UDP_MIN_MS, now);
 	c->session = c->next;
 	c->addr = c->next_addr;
-	c->mapped = c->welcome.mapped;
+	c->mapped = mapped;
 	sodium_memzero(&c->next, sizeof(c->next));
 	c->pending = false;
 	c->up = true;
@@ -135,6 +156,7 @@ end_session(struct client *c)
 	sodium_memzero(&c->session, sizeof(c->session));
 	c->keepalive_at_ms = NEVER;
 	c->rekey_at_ms = NEVER;
+	c->udp_at_ms = NEVER;
 	c->waiting_ms = NEVER;
 	c->tell_up = false;
 }
@@ -266,7 +288,9 @@ client_input(struct client *c, const struct addr *from, const uint8_t *data,
 					     : session_input(c, from, &m, now);
 	if (m.method == STUN_BINDING)
 		return contact_input(
-		    &c->contact, c->dial.addrs, c->dial.n, from, &m);
+			   &c->contact, c->dial.addrs, c->dial.n, from, &m) ||
+		       contact_input(
+			   &c->contact, c->dial.tcp, c->dial.n_tcp, from, &m);
 	if (m.method != NATKIT_HELLO)
 		return false;
 	if (dial_input(
@@ -277,11 +301,70 @@ client_input(struct client *c, const struct addr *from, const uint8_t *data,
 	return false;
 }
 
+/* Is the dial free for something that matters more? */
+static bool
+dials(const struct client *c)
+{
+	return (c->dial.busy && !c->dial.udp_only) || c->pending;
+}
+
+/* The session goes on for now, but another is looked for. */
+static void
+suspect(struct client *c, const struct moment *now)
+{
+	if (dials(c))
+		return;
+	c->suspect = true;
+	dial_at(&c->dial, now->ms);
+	c->tell_resolve = true;
+}
+
+void
+client_connected(
+    struct client *c, const struct addr *at, const struct moment *now)
+{
+	dial_connected(&c->dial, at, now);
+}
+
+bool
+client_doubts(const struct client *c, const struct addr *at)
+{
+	return c->up && c->suspect && addr_equal(&c->addr, at);
+}
+
+bool
+client_uses(const struct client *c, const struct addr *at)
+{
+	return dial_wants_tcp(&c->dial) ||
+	       (c->up && addr_equal(&c->addr, at)) ||
+	       (c->pending && addr_equal(&c->next_addr, at));
+}
+
+void
+client_cut(struct client *c, const struct addr *at, const struct moment *now)
+{
+	if (c->pending && addr_equal(&c->next_addr, at)) {
+		c->pending = false;
+		c->confirm_end_ms = NEVER;
+		ledger_drop(&c->ledger, true);
+		dial_back_off(&c->dial, now);
+	}
+	if (!c->up || !addr_equal(&c->addr, at))
+		return;
+	if (c->waiting_ms == NEVER)
+		c->waiting_ms = now->ms;
+	suspect(c, now);
+}
+
 void
 client_roam(struct client *c, const struct moment *now)
 {
 	if (c->up) {
 		c->keepalive_at_ms = now->ms;
+		if (c->addr.tcp) { /* it may be dead now, or not needed */
+			suspect(c, now);
+			probe_later(c, CLIENT_UDP_ROAM_MS, now);
+		}
 		return;
 	}
 	c->tell_resolve = true;
@@ -346,7 +429,7 @@ go_down(struct client *c, const struct moment *now)
 	c->tell_down = true;
 	c->reason = "timeout";
 	c->suspect = false;
-	if (!c->dial.busy && !c->pending) {
+	if (!dials(c)) {
 		dial_at(&c->dial, now->ms);
 		c->tell_resolve = true;
 	}
@@ -370,16 +453,12 @@ after(uint64_t from_ms, uint64_t ms)
 static void
 tick(struct client *c, const struct moment *now)
 {
-	bool dialling = c->dial.busy || c->pending;
+	bool dialling = dials(c);
 
 	if (now->ms >= after(c->waiting_ms, CLIENT_DOWN_MS))
 		go_down(c, now);
-	else if (now->ms >= after(c->waiting_ms, CLIENT_SUSPECT_MS) &&
-		 !dialling) {
-		c->suspect = true;
-		dial_at(&c->dial, now->ms);
-		c->tell_resolve = true;
-	}
+	else if (now->ms >= after(c->waiting_ms, CLIENT_SUSPECT_MS))
+		suspect(c, now);
 	if (now->ms >= c->rekey_at_ms) {
 		c->rekey_at_ms = NEVER;
 		c->suspect = false;
@@ -391,6 +470,10 @@ tick(struct client *c, const struct moment *now)
 		c->pending = false;
 		ledger_drop(&c->ledger, true);
 		dial_back_off(&c->dial, now);
+	}
+	if (now->ms >= c->udp_at_ms && !c->dial.busy && !c->pending) {
+		dial_probe(&c->dial, now);
+		probe_later(c, c->udp_ms * 2, now);
 	}
 	if (now->ms >= c->contact.due_ms && !c->pending)
 		no_contact(c);
@@ -427,8 +510,10 @@ next_ms(const struct client *c)
 	EARLIEST(after(c->waiting_ms, CLIENT_DOWN_MS));
 	if (!c->pending)
 		EARLIEST(c->contact.due_ms);
-	if (!c->dial.busy && !c->pending)
+	if (!dials(c))
 		EARLIEST(after(c->waiting_ms, CLIENT_SUSPECT_MS));
+	if (!c->dial.busy && !c->pending)
+		EARLIEST(c->udp_at_ms);
 	for (size_t i = 0; i < LEDGER_REQUESTS; i++)
 		if (c->ledger.request[i].active)
 			EARLIEST(c->ledger.request[i].t.next_ms);
@@ -499,6 +584,9 @@ say_hello(struct client *c, const struct moment *now, struct client_event *ev)
 	case DIAL_SEND:
 		contact_hello(&c->contact, h, now);
 		return say_send(ev, &h->to, h->msg, (int)h->len);
+	case DIAL_CONNECT:
+		ev->what = CLIENT_CONNECT;
+		return true;
 	case DIAL_SILENT:
 		ev->what = CLIENT_RESOLVE;
 		return true;
@@ -539,7 +627,7 @@ take_mapped(struct client *c, const struct news *n, const struct moment *now)
 {
 	uint64_t at_ms = c->mapped_ms + CLIENT_MAPPED_MS;
 
-	if (addr_equal(&n->mapped, &c->mapped))
+	if (c->addr.tcp || addr_equal(&n->mapped, &c->mapped))
 		return;
 	if (now->ms < at_ms) {
 		if (at_ms < c->keepalive_at_ms)

@@ -21,10 +21,16 @@
 #define CLIENT_MAPPED_MS 1000 /* a new own address is told this often */
 #define CLIENT_REFUSED_MS 30000 /* after 403 or 508 */
 #define CLIENT_REKEY_MS (60 * 60 * 1000)
+/* Over TCP: is UDP open again? The pause between two such questions grows. */
+#define CLIENT_UDP_MIN_MS 10000
+#define CLIENT_UDP_MAX_MS 120000
+#define CLIENT_UDP_ROAM_MS 1000 /* and on another network */
 
 enum client_what {
 	CLIENT_WAIT,	/* nothing before ->at_ms */
-	CLIENT_SEND,	/* ->data to ->to */
+	CLIENT_SEND,	/* ->data to ->to, which may be a connection's */
+	CLIENT_CONNECT, /* connect to dial.addrs over TCP, other ports too, then
+			 * call client_connected */
 	CLIENT_RESOLVE, /* look the name up, then call client_addresses */
 	CLIENT_UP,	/* or still up, with a new ->to or ->mapped; rtt_us */
 	CLIENT_DOWN,	/* reason: timeout; no-answer or wrong-key if it never
@@ -42,7 +48,7 @@ struct client_event {
 	struct news news;
 	const char *reason;
 	uint64_t rtt_us;
-	struct addr mapped;
+	struct addr mapped; /* ADDR_NONE: not known (TCP) */
 };
 
 /* Holds keys: to be allocated with sodium_malloc. */
@@ -63,6 +69,8 @@ struct client {
 	uint32_t keepalive_ms;
 	/* when what is next; UINT64_MAX: never */
 	uint64_t keepalive_at_ms, rekey_at_ms, full_at_ms, confirm_end_ms;
+	uint64_t udp_at_ms; /* of a session over TCP */
+	uint32_t udp_ms;
 	uint64_t waiting_ms; /* since when for an answer; UINT64_MAX: not */
 	uint64_t rtt_us;     /* smoothed */
 
@@ -88,6 +96,15 @@ void client_wipe(struct client *c);
 /* As dial_addresses. A session that is up stays where it is. */
 void client_addresses(struct client *c, const struct addr *list, size_t n,
     const struct moment *now);
+/* A connection is there, or has ended; at->tcp is set. What is of no use
+ * (client_uses) is to be closed, at the latest after the next CLIENT_WAIT. */
+void client_connected(
+    struct client *c, const struct addr *at, const struct moment *now);
+void client_cut(
+    struct client *c, const struct addr *at, const struct moment *now);
+bool client_uses(const struct client *c, const struct addr *at);
+/* The connection that the session uses may be dead: a new one is better. */
+bool client_doubts(const struct client *c, const struct addr *at);
 /* From now on the server is to know that we want the peer. */
 void client_want(struct client *c, int peer, const uint8_t key[KEY_LEN],
     const uint8_t tag[WIRE_TAG_LEN]);

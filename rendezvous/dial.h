@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 /* HELLO to all addresses of one server until one of them answers: attempts,
- * each with its retransmissions, and a growing pause between them. */
+ * each with its retransmissions, and a growing pause between them. An attempt
+ * begins over UDP; when that is silent for a moment, TCP connections are asked
+ * for and used too, because there are networks that let nothing else out. */
 #ifndef NATKIT_DIAL_H
 #define NATKIT_DIAL_H
 
 #include "hello.h"
 
 #define DIAL_ADDRS 4 /* tried at once */
+#define DIAL_TCP 8   /* connections that may be tried beside them */
 #define DIAL_ATTEMPT_MS 4000
+#define DIAL_CONNECT_MS 500 /* of silence, until TCP is asked for */
 #define DIAL_BACKOFF_MIN_MS 1000
 #define DIAL_BACKOFF_MAX_MS 15000
 
@@ -16,17 +20,22 @@ struct dial {
 	struct hello_keys keys;
 	struct addr addrs[DIAL_ADDRS];
 	size_t n;
-	struct hello hello[DIAL_ADDRS];
-	bool busy;	   /* between dial_at and dial_stop */
-	uint64_t end_ms;   /* of the running attempt; UINT64_MAX: none */
-	uint64_t retry_ms; /* when the next starts; UINT64_MAX: never */
+	struct addr tcp[DIAL_TCP]; /* connected, in this attempt */
+	size_t n_tcp;
+	struct hello hello[DIAL_ADDRS + DIAL_TCP];
+	bool busy;	     /* between dial_at and dial_stop */
+	bool udp_only;	     /* one attempt, to see whether UDP works again */
+	uint64_t end_ms;     /* of the running attempt; UINT64_MAX: none */
+	uint64_t retry_ms;   /* when the next starts; UINT64_MAX: never */
+	uint64_t connect_ms; /* when TCP is asked for; UINT64_MAX: never */
 	uint32_t backoff_ms, max_ms;
 };
 
 enum dial_what {
-	DIAL_WAIT,   /* nothing before dial_next_ms */
-	DIAL_SEND,   /* *out: ->msg to ->to */
-	DIAL_SILENT, /* no address has answered, and another try follows */
+	DIAL_WAIT,    /* nothing before dial_next_ms */
+	DIAL_SEND,    /* *out: ->msg to ->to */
+	DIAL_CONNECT, /* to ->addrs over TCP, then call dial_connected */
+	DIAL_SILENT,  /* no address has answered, and another try follows */
 };
 
 /* max_ms bounds the pause between two attempts; 0 is DIAL_BACKOFF_MAX_MS. */
@@ -37,7 +46,14 @@ void dial_addresses(struct dial *d, const struct addr *list, size_t n,
     const struct moment *now);
 /* The next attempt starts then. */
 void dial_at(struct dial *d, uint64_t at_ms);
+/* One attempt now, over UDP alone. */
+void dial_probe(struct dial *d, const struct moment *now);
 void dial_stop(struct dial *d);
+/* A connection is there (at->tcp is set). Returns whether it is of use. */
+bool dial_connected(
+    struct dial *d, const struct addr *at, const struct moment *now);
+/* Is an attempt going on that a connection is of use for? */
+bool dial_wants_tcp(const struct dial *d);
 /* Call until DIAL_WAIT. */
 enum dial_what dial_step(
     struct dial *d, const struct moment *now, const struct hello **out);

@@ -16,6 +16,12 @@ finish(const struct report *r, struct record *rec)
 	return err;
 }
 
+static void
+put_transport(struct record *rec, const struct addr *server)
+{
+	record_put(rec, "transport", server->tcp ? "tcp" : "udp");
+}
+
 int
 report_session(const struct report *r, const uint8_t server[KEY_LEN],
     const struct client_event *ev)
@@ -39,6 +45,7 @@ report_session(const struct report *r, const uint8_t server[KEY_LEN],
 		record_put(&rec, "state", "down");
 		record_put(&rec, "reason", ev->reason);
 	}
+	put_transport(&rec, &ev->to);
 	return finish(r, &rec);
 }
 
@@ -178,7 +185,9 @@ report_server(const struct report *r, const uint8_t key[KEY_LEN],
 	record_put_key(&rec, "key", key);
 	record_put_addr(&rec, "endpoint", endpoint);
 	record_put_u64(&rec, "rtt_us", rtt_us);
-	record_put_addr(&rec, "mapped", mapped);
+	if (!endpoint->tcp) /* there it is not about a UDP port */
+		record_put_addr(&rec, "mapped", mapped);
+	put_transport(&rec, endpoint);
 	return finish(r, &rec);
 }
 
