@@ -10,6 +10,7 @@
 #include "dial.h"
 #include "drop.h"
 #include "exitcode.h"
+#include "fallback.h"
 #include "log.h"
 #include "loop.h"
 #include "option.h"
@@ -32,7 +33,9 @@ struct ping {
 	struct resolve *query;
 	struct report report;
 	struct dial *dial; /* sodium_malloc'ed */
+	struct fallback fallback;
 	struct transaction binding[DIAL_ADDRS];
+	uint8_t tcp_tid[STUN_TID_LEN]; /* of the same over connections */
 	bool resolved, alive;
 	uint64_t end_ms;
 	bool ending;
@@ -76,18 +79,26 @@ give_up(struct ping *p)
 }
 
 static void
-send_binding(struct ping *p, size_t i)
+send_message(
+    struct ping *p, const struct addr *to, const uint8_t *data, int len)
 {
-	struct transaction *t = &p->binding[i];
+	if (len <= 0)
+		return;
+	if (to->tcp)
+		fallback_send(&p->fallback, to, data, (size_t)len);
+	else
+		port_send(p->port, to, NULL, 0, data, (size_t)len);
+}
+
+static void
+send_binding(
+    struct ping *p, const struct addr *to, const uint8_t tid[STUN_TID_LEN])
+{
 	uint8_t out[STUN_HEADER_LEN + 8];
 	struct stun_buf b;
-	int len;
 
-	stun_begin(&b, out, sizeof(out), STUN_BINDING, STUN_REQUEST, t->tid);
-	len = stun_end(&b, true);
-	if (len > 0)
-		port_send(
-		    p->port, &p->dial->addrs[i], NULL, 0, out, (size_t)len);
+	stun_begin(&b, out, sizeof(out), STUN_BINDING, STUN_REQUEST, tid);
+	send_message(p, to, out, stun_end(&b, true));
 }
 
 static void
@@ -98,14 +109,20 @@ run(struct ping *p)
 	const struct hello *h;
 	enum dial_what what;
 
-	while ((what = dial_step(p->dial, &now, &h)) != DIAL_WAIT)
+	while ((what = dial_step(p->dial, &now, &h)) != DIAL_WAIT) {
 		if (what == DIAL_SEND)
-			port_send(p->port, &h->to, NULL, 0, h->msg, h->len);
+			send_message(p, &h->to, h->msg, (int)h->len);
+		if (what == DIAL_CONNECT)
+			fallback_connect(
+			    &p->fallback, p->dial->addrs, p->dial->n);
+	}
+	if (!dial_wants_tcp(p->dial)) /* between two attempts */
+		fallback_keep(&p->fallback, NULL, NULL);
 	next_ms = dial_next_ms(p->dial);
 	for (size_t i = 0; i < p->dial->n; i++) {
 		if (transaction_step(&p->binding[i], now.ms) ==
 		    TRANSACTION_SEND)
-			send_binding(p, i);
+			send_binding(p, &p->dial->addrs[i], p->binding[i].tid);
 		if (p->binding[i].next_ms < next_ms &&
 		    p->binding[i].next_ms > now.ms)
 			next_ms = p->binding[i].next_ms;
@@ -139,8 +156,24 @@ proven(struct ping *p, const struct addr *from,
 	end(p, err == 0 ? EXIT_YES : EXIT_TEMP);
 }
 
+/* Does it answer one of our Binding requests? */
+static bool
+is_answer(
+    const struct ping *p, const struct addr *from, const struct stun_msg *m)
+{
+	if (m->method != STUN_BINDING || m->class != STUN_SUCCESS)
+		return false;
+	if (from->tcp)
+		return memcmp(m->tid, p->tcp_tid, STUN_TID_LEN) == 0;
+	for (size_t i = 0; i < p->dial->n; i++)
+		if (addr_equal(from, &p->dial->addrs[i]) &&
+		    memcmp(m->tid, p->binding[i].tid, STUN_TID_LEN) == 0)
+			return true;
+	return false;
+}
+
 static void
-input(struct ping *p, const struct port_msg *m)
+input(struct ping *p, const struct addr *from, const uint8_t *data, size_t len)
 {
 	struct moment now = moment();
 	struct wire_welcome welcome;
@@ -148,19 +181,46 @@ input(struct ping *p, const struct port_msg *m)
 	struct stun_msg msg;
 	uint64_t rtt_us;
 
-	if (stun_parse(&msg, m->payload, m->len) != 0)
+	if (stun_parse(&msg, data, len) != 0)
 		return;
-	if (dial_input(p->dial, &m->remote, &msg, &now, &welcome, &session,
-		&rtt_us) == 1) {
+	if (dial_input(
+		p->dial, from, &msg, &now, &welcome, &session, &rtt_us) == 1) {
 		sodium_memzero(&session, sizeof(session));
-		proven(p, &m->remote, &welcome, rtt_us);
+		proven(p, from, &welcome, rtt_us);
 		return;
 	}
-	for (size_t i = 0; i < p->dial->n; i++)
-		if (msg.method == STUN_BINDING && msg.class == STUN_SUCCESS &&
-		    addr_equal(&m->remote, &p->dial->addrs[i]) &&
-		    memcmp(msg.tid, p->binding[i].tid, STUN_TID_LEN) == 0)
-			p->alive = true;
+	p->alive |= is_answer(p, from, &msg);
+}
+
+static void
+message_cb(void *arg, const struct addr *from, const uint8_t *data, size_t len)
+{
+	struct ping *p = arg;
+
+	if (p->ending)
+		return;
+	input(p, from, data, len);
+	run(p);
+}
+
+static void
+connected_cb(void *arg, const struct addr *at)
+{
+	struct moment now = moment();
+	struct ping *p = arg;
+
+	if (p->ending || !dial_connected(p->dial, at, &now))
+		return;
+	send_binding(p, at, p->tcp_tid);
+	run(p);
+}
+
+/* The attempt has other ways, and an end. */
+static void
+cut_cb(void *arg, const struct addr *at)
+{
+	(void)arg;
+	(void)at;
 }
 
 static bool
@@ -169,7 +229,7 @@ each_message(void *arg, struct port_msg *m)
 	struct ping *p = arg;
 
 	if (m->op == PORT_DATAGRAM)
-		input(p, m);
+		input(p, &m->remote, m->payload, m->len);
 	return !p->ending;
 }
 
@@ -231,6 +291,12 @@ start(struct ping *p)
 		fatalx(EXIT_TEMP, "out of memory");
 	dial_init(p->dial, p->key.secret, p->key.pub, p->o.server[0].key, 0);
 	dial_at(p->dial, now.ms);
+	stun_new_tid(p->tcp_tid);
+	p->fallback = (struct fallback){.loop = &p->loop,
+	    .message = message_cb,
+	    .ready = connected_cb,
+	    .cut = cut_cb,
+	    .arg = p};
 	portloop_start(
 	    &p->portloop, &p->loop, p->port, each_message, then_run, p);
 	p->timer = loop_event(&p->loop, -1, 0, timer_cb, p);
@@ -249,6 +315,7 @@ stop(struct ping *p)
 	event_free(p->timer);
 	resolve_cancel(p->query);
 	resolver_free(p->resolver);
+	fallback_keep(&p->fallback, NULL, NULL);
 	sodium_free(p->dial);
 	sodium_free(p->key.secret);
 	port_free(p->port);

@@ -19,7 +19,8 @@ finish(const struct report *r, struct record *rec)
 static void
 put_transport(struct record *rec, const struct addr *server)
 {
-	record_put(rec, "transport", server->tcp ? "tcp" : "udp");
+	if (server->tcp)
+		record_put(rec, "transport", "tcp");
 }
 
 int

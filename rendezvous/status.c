@@ -67,7 +67,8 @@ put_client(struct control_conn *c, const struct registry *reg,
 	record_put_u64(&r, "idle_s", (now - m->seen_ms) / 1000);
 	record_put_u64(&r, "wants", m->n_edges);
 	record_put_u64(&r, "introduced", introduced(reg, m));
-	record_put(&r, "transport", m->path.stream != 0 ? "tcp" : "udp");
+	if (m->path.stream != 0)
+		record_put(&r, "transport", "tcp");
 	control_put(c, &r);
 }
 
