@@ -50,6 +50,7 @@ struct allocation {
 	uint32_t token, reserved_until_s;
 	uint16_t reserved_port;
 	uint8_t reserved_family;
+	uint32_t place; /* of its address in the crowd */
 	uint32_t due_s;
 	uint32_t next; /* of the same hash, or free */
 	uint32_t due_next, due_prev;

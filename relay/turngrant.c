@@ -63,7 +63,7 @@ turn_end(struct turn *t, struct allocation *a, const char *why)
 		if (a->relayed[i].until_s != 0)
 			t->ports.close(t->ports.arg, port_index(t, a, i));
 	release(t, a);
-	quota_give(&t->quota, &a->way.remote);
+	crowd_leave(&t->crowd, a->place);
 	accounts_release(t->accounts, a->account);
 	allocations_give(&t->table, a);
 }
@@ -251,13 +251,11 @@ turn_grant(struct turn *t, struct turn_request *r, const struct turn_wish *w)
 
 	if (t->drain)
 		return 508;
-	if (!quota_take(&t->quota, &r->from->remote))
+	if (!crowd_room(&t->crowd, &r->from->remote, CROWD_NONE))
 		return 486;
 	account = take_account(t, r, &mine);
-	if (account == NULL) {
-		quota_give(&t->quota, &r->from->remote);
+	if (account == NULL)
 		return mine ? 486 : 508;
-	}
 	r->a = allocations_take(&t->table, r->from, account);
 	rc = r->a == NULL ? 508 : open_ports(t, r, w);
 	if (rc != 0) {
@@ -265,9 +263,9 @@ turn_grant(struct turn *t, struct turn_request *r, const struct turn_wish *w)
 			allocations_give(&t->table, r->a);
 		r->a = NULL;
 		accounts_release(t->accounts, account);
-		quota_give(&t->quota, &r->from->remote);
 		return rc;
 	}
+	r->a->place = crowd_enter(&t->crowd, &r->from->remote);
 	memcpy(r->a->tid, r->m->tid, STUN_TID_LEN);
 	memcpy(r->a->user, r->who.id, sizeof(r->a->user));
 	allocations_schedule(&t->table, r->a);

@@ -36,7 +36,7 @@ struct turn_config {
 	const struct peerrules *rules;
 	bool has4, has6;       /* families that can be relayed */
 	uint32_t request_rate; /* per second and address */
-	uint32_t per_address;  /* allocations */
+	uint32_t per_address;  /* allocations; 0: no limit */
 };
 
 /* The engine's relayed ports. An index names one: 0 .. 2 * max - 1 (an

@@ -58,7 +58,8 @@ turn_new(struct turn **out, const struct turn_config *config,
 	if (rc == 0)
 		rc = init_limits(t);
 	if (rc == 0)
-		rc = quota_init(&t->quota, config->max, config->per_address);
+		rc = crowd_init(&t->crowd, config->max,
+		    config->per_address > 0 ? config->per_address : UINT32_MAX);
 	if (rc == 0)
 		rc = allocations_init(&t->table, config->max);
 	if (rc != 0) {
@@ -83,7 +84,7 @@ turn_free(struct turn *t)
 			turn_end(t, a, "closed");
 	}
 	allocations_free(&t->table);
-	quota_free(&t->quota);
+	crowd_free(&t->crowd);
 	limit_free(&t->strangers);
 	limit_free(&t->stranger_sites);
 	limit_free(&t->proven);
@@ -108,7 +109,7 @@ size_t
 turn_memory(const struct turn *t)
 {
 	return sizeof(*t) + allocations_memory(&t->table) +
-	       quota_memory(&t->quota) + limit_memory(&t->strangers) +
+	       crowd_memory(&t->crowd) + limit_memory(&t->strangers) +
 	       limit_memory(&t->stranger_sites) + limit_memory(&t->proven) +
 	       limit_memory(&t->proven_sites);
 }

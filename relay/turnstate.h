@@ -6,7 +6,7 @@
 #define NATKIT_TURNSTATE_H
 
 #include "allocation.h"
-#include "quota.h"
+#include "crowd.h"
 #include "turnauth.h"
 #include "turnserver.h"
 
@@ -15,7 +15,7 @@ struct turn {
 	struct turn_ports ports;
 	struct accounts *accounts;
 	struct allocations table;
-	struct quota quota; /* allocations by address */
+	struct crowd crowd; /* allocations by address */
 	/* by address and by site: requests without, and with, a nonce that
 	 * proves the address */
 	struct limit strangers, stranger_sites, proven, proven_sites;

@@ -4,6 +4,11 @@
 #include "turn_fixture.h"
 
 #define USER "1000100:ann" /* expires 100 s after the beginning */
+/* 65 bytes of user */
+#define LONG_USER                                                              \
+	"1000100:"                                                             \
+	"1234567890123456789012345678901234567890123456789012345678901234"     \
+	"5"
 
 static void
 strangers_get_a_short_challenge(void **state)
@@ -50,8 +55,7 @@ of_another_realm_secret_or_name(void **state)
 {
 	static const char *const bad[] = {"ann", "", "1000100:", "01000100:ann",
 	    ":ann", "1000100ann", "-1:ann", "99999999999999999999999:ann",
-	    "1000100:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-	    "aaaaaaaaaaaa"};
+	    LONG_USER};
 	struct credential_secret other = {.len = 20};
 	struct world w;
 	struct client c;
