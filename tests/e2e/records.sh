@@ -34,7 +34,12 @@ await() {
 	done
 }
 
-"$b/nat-rendezvousd" -1 -k "$d/server.key" -c "$d/control" >"$d/listen" &
+(umask 077 && wg genkey >"$d/secret")
+"$b/nat-relayd" -1 -b 198.51.100.1 -p 3500 -k "$d/secret" \
+	-c "$d/relay-control" >"$d/relay.listen" &
+await "$d/relay.listen" ^listen
+"$b/nat-rendezvousd" -1 -k "$d/server.key" -c "$d/control" \
+	-R "$d/secret@198.51.100.1:3500" >"$d/listen" &
 rendezvousd=$!
 await "$d/listen" ^listen
 socat -t 60 - UNIX-CONNECT:"$d/control" >"$d/watch" <<-END &
@@ -67,11 +72,13 @@ for who in a b; do
 				"$(cat "$d/$peer.pub")" <&4 &
 			echo $! >"$d/$who.agent"
 			wait $!
-		} | tee "$d/$who.remotes" |
+		} | "$b/nat-relay" pair -s "$d/$who.sock" |
+		tee "$d/$who.remotes" |
 		"$b/nat-punch" -s "$d/$who.sock" >"$d/$who.paths" &
 done
 for who in a b; do
 	await "$d/$who.paths" 'state=direct'
+	await "$d/$who.remotes" 'type=relay .*state=bound'
 done
 
 "$b/nat-stun" 198.51.100.1 >"$d/mapped"
