@@ -25,33 +25,21 @@ struct seat {
 	void *arg;
 };
 
-/* An error is queued when the daemon's port is closed: the seat is free for the
- * next one. */
-static void
-read_errors(struct seat *s)
-{
-	uint8_t control[256];
-	struct msghdr mh = {
-	    .msg_control = control, .msg_controllen = sizeof(control)};
-
-	while (recvmsg(s->fd, &mh, MSG_ERRQUEUE | MSG_DONTWAIT) >= 0) {
-		mh.msg_controllen = sizeof(control);
-		if (!s->fixed)
-			s->daemon.family = ADDR_NONE;
-	}
-}
-
+/* A client program has another port each time that it starts: so who spoke last
+ * is the daemon, unless it was named. */
 static bool
 is_daemon(struct seat *s, const struct addr *from)
 {
-	if (s->daemon.family == ADDR_NONE && !s->fixed) {
-		char a[ADDR_STRLEN], b[ADDR_STRLEN];
+	char a[ADDR_STRLEN], b[ADDR_STRLEN];
 
-		s->daemon = *from;
-		log_info("%s is the daemon at %s", addr_format(from, a),
-		    addr_format(&s->local, b));
-	}
-	return addr_equal(&s->daemon, from);
+	if (addr_equal(&s->daemon, from))
+		return true;
+	if (s->fixed)
+		return false;
+	s->daemon = *from;
+	log_info("%s is the daemon at %s", addr_format(from, a),
+	    addr_format(&s->local, b));
+	return true;
 }
 
 static void
@@ -68,17 +56,14 @@ read_cb(evutil_socket_t fd, short events, void *arg)
 		ssize_t n = recvfrom(fd, buf, sizeof(buf), MSG_DONTWAIT,
 		    (struct sockaddr *)&ss, &len);
 
-		if (n == -1) {
-			read_errors(s);
+		if (n == -1)
 			return;
-		}
 		if (addr_from_sockaddr(&from, (struct sockaddr *)&ss) == 0 &&
 		    is_daemon(s, &from))
 			s->fn(s->arg, buf, (size_t)n);
 	}
 }
 
-/* Errors are wanted: ECONNREFUSED is how a daemon that has ended shows. */
 static int
 bind_local(struct seat *s, uint16_t port)
 {
@@ -86,15 +71,14 @@ bind_local(struct seat *s, uint16_t port)
 	    .sin_port = htons(port),
 	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(sin);
-	int on = 1, size = BUFFER;
+	int size = BUFFER;
 
 	s->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (s->fd == -1)
 		return -errno;
 	setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	if (setsockopt(s->fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on)) == -1 ||
-	    bind(s->fd, (struct sockaddr *)&sin, sizeof(sin)) == -1 ||
+	if (bind(s->fd, (struct sockaddr *)&sin, sizeof(sin)) == -1 ||
 	    getsockname(s->fd, (struct sockaddr *)&sin, &len) == -1)
 		return -errno;
 	return addr_from_sockaddr(&s->local, (struct sockaddr *)&sin);
@@ -153,13 +137,8 @@ seat_deliver(struct seat *s, const uint8_t *data, size_t len)
 
 	if (ss_len == 0)
 		return -ENOTCONN;
-	/* an error of an earlier one is told first, once */
-	for (int i = 0; i < 2; i++) {
-		if (sendto(s->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL,
-			(struct sockaddr *)&ss, ss_len) != -1)
-			return 0;
-		if (errno != ECONNREFUSED)
-			break;
-	}
+	if (sendto(s->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL,
+		(struct sockaddr *)&ss, ss_len) != -1)
+		return 0;
 	return -errno;
 }

@@ -16,9 +16,8 @@ struct seat;
 /* A datagram from the daemon to the peer; must not free the seat. */
 typedef void seat_fn(void *arg, const uint8_t *data, size_t len);
 
-/* port 0: any. daemon: its port on 127.0.0.1, and nobody else is heard; 0: the
- * first that sends is the daemon, until its port is closed. Returns 0 or
- * -errno. */
+/* port 0: any. daemon: its port on 127.0.0.1, and nobody else is heard; 0: who
+ * sent last is the daemon. Returns 0 or -errno. */
 int seat_open(struct seat **out, struct loop *l, uint16_t port, uint16_t daemon,
     seat_fn *fn, void *arg);
 void seat_free(struct seat *s);

@@ -25,7 +25,7 @@ static const char help[] =
     "  server    host[:port], or a URI: turn:host?transport=tcp, turns:host\n"
     "  -u file   user and password, a line each\n"
     "  -k file   the secret that the server has, too: names are made of it\n"
-    "  -d port   the daemon's port on 127.0.0.1 (who sends to us first)\n"
+    "  -d port   the daemon's port on 127.0.0.1 (who sent to us last)\n"
     "  -p port   UDP port on 127.0.0.1 for the first peer, the next for the\n"
     "            second ... (any)\n"
     "  -r 4|6|46 relayed addresses of these families (those of the peers; 4)\n"

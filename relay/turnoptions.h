@@ -20,7 +20,7 @@ struct turnoptions {
 	bool v4, v6;	     /* families to reach the server by */
 	bool relay4, relay6; /* families of relayed addresses */
 	const char *ca_file; /* NULL: the system's */
-	uint16_t daemon;     /* 0: who sends first */
+	uint16_t daemon;     /* 0: who sent last */
 	uint16_t port;	     /* of the first peer; 0: any */
 	int ready_fd;
 	uint32_t keepalive_s;
