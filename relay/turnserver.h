@@ -96,8 +96,9 @@ bool turn_channel(struct turn *t, const struct way *from, uint16_t channel,
 bool turn_peer(struct turn *t, uint32_t index, const struct addr *peer,
     size_t len, unsigned int n, uint64_t now_ms, struct way *to,
     uint16_t *channel);
-/* The head of a Data indication around data of len bytes (which follow, then
- * padding to 4, over a stream; over UDP the caller pads, too). Returns its length. */
+/* The head of a Data indication around data of len bytes, which follow, and then
+ * padding to 4, which the caller makes. Returns its length; 0: no message is so
+ * long. */
 size_t turn_data_head(const struct addr *peer, size_t len, uint8_t head[64]);
 /* An ICMP error came to a relayed port: the Data indication for the client
  * (section 11.5), its length or 0. */

@@ -4,12 +4,6 @@
 #include "turn_fixture.h"
 
 #define USER "1000100:ann" /* expires 100 s after the beginning */
-/* 65 bytes of user */
-#define LONG_USER                                                              \
-	"1000100:"                                                             \
-	"1234567890123456789012345678901234567890123456789012345678901234"     \
-	"5"
-
 static void
 strangers_get_a_short_challenge(void **state)
 {
@@ -54,9 +48,9 @@ static void
 of_another_realm_secret_or_name(void **state)
 {
 	static const char *const bad[] = {"ann", "", "1000100:", "01000100:ann",
-	    ":ann", "1000100ann", "-1:ann", "99999999999999999999999:ann",
-	    LONG_USER};
+	    ":ann", "1000100ann", "-1:ann", "99999999999999999999999:ann"};
 	struct credential_secret other = {.len = 20};
+	char name[80];
 	struct world w;
 	struct client c;
 
@@ -87,6 +81,12 @@ of_another_realm_secret_or_name(void **state)
 			c.modern = modern;
 			client_key(&c);
 			assert_int_equal(allocate(&w, &c), 401);
+		}
+		for (int len = 64; len <= 65; len++) {
+			snprintf(name, sizeof(name), "1000100:%0*d", len, len);
+			client_make(&c, "198.51.100.1:1000", name);
+			assert_int_equal(allocate(&w, &c), len == 64 ? 0 : 401);
+			turn_drop(w.t, name + 8);
 		}
 	}
 	assert_int_equal(turn_count(w.t), 0);
