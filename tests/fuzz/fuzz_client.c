@@ -19,6 +19,8 @@ enum op {
 	OP_TIME,     /* time goes by */
 	OP_READY,    /* the caller's side */
 	OP_ROAM,
+	OP_TCP, /* what comes from now on, comes over a connection or not */
+	OP_CUT,
 	OPS,
 };
 
@@ -28,7 +30,8 @@ static struct client template, c;
 static uint8_t secret[KEY_LEN], pub[KEY_LEN];
 static uint8_t server_secret[KEY_LEN], server_pub[KEY_LEN];
 static struct session template_session, session; /* the server's end */
-static struct addr server_addr;
+static struct addr server_addr, tcp_addr;
+static bool tcp;
 static uint64_t now_us;
 static uint8_t last_tid[STUN_TID_LEN]; /* of the latest request of ours */
 static uint8_t hello[STUN_MAX];
@@ -55,6 +58,11 @@ drain(void)
 		    (ev.news.peer < 0 || ev.news.peer >= REQUEST_PEERS ||
 			ev.news.len > WIRE_PLAIN_MAX))
 			abort();
+		if (ev.what == CLIENT_CONNECT)
+			client_connected(&c, &tcp_addr, &now);
+		if (ev.what == CLIENT_UP && ev.to.tcp &&
+		    ev.mapped.family != ADDR_NONE)
+			abort(); /* it is not our UDP port's */
 		if (ev.what != CLIENT_SEND)
 			continue;
 		if (ev.len > STUN_MAX || ev.len < STUN_HEADER_LEN)
@@ -71,7 +79,7 @@ input(const uint8_t *data, size_t len)
 {
 	struct moment now = moment();
 
-	client_input(&c, &server_addr, data, len, &now);
+	client_input(&c, tcp ? &tcp_addr : &server_addr, data, len, &now);
 	drain();
 }
 
@@ -179,6 +187,12 @@ run(enum op op, const uint8_t *data, size_t len)
 	case OP_READY:
 		client_ready(&c, (int)(len % 3), 1, 2);
 		break;
+	case OP_TCP:
+		tcp = !tcp;
+		break;
+	case OP_CUT:
+		client_cut(&c, &tcp_addr, &now);
+		break;
 	default:
 		client_roam(&c, &now);
 	}
@@ -199,9 +213,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		crypto_scalarmult_base(pub, secret);
 		crypto_scalarmult_base(server_pub, server_secret);
 		addr_parse(&server_addr, "192.0.2.1:3478");
+		tcp_addr = server_addr;
+		tcp_addr.tcp = true;
 		make_template();
 		ready = true;
 	}
+	tcp = false;
 	c = template;
 	session = template_session;
 	while (len >= 3) {

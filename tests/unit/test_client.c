@@ -41,6 +41,11 @@ struct host { /* a server */
 
 struct node { /* a client */
 	bool on;
+	bool connects;	  /* TCP goes through */
+	bool filtered;	  /* UDP does not */
+	struct addr line; /* the server's end of its connection, if any */
+	uint64_t stream;  /* and its number */
+	unsigned connections;
 	uint8_t secret[KEY_LEN], pub[KEY_LEN];
 	struct addr addr;
 	struct client c;
@@ -58,6 +63,7 @@ struct node { /* a client */
 static struct host host[HOSTS];
 static struct node node[NODES];
 static struct flight flight[FLIGHTS], last_up, last_down;
+static uint64_t streams;
 static uint64_t now_ms, seed;
 static unsigned loss;
 static uint64_t delay_ms;
@@ -200,6 +206,49 @@ count_send(struct node *n, const struct client_event *ev)
 	n->last_hello_ms = now_ms;
 }
 
+static void
+send_from(struct node *n, const struct client_event *ev)
+{
+	struct addr from = n->addr;
+
+	from.tcp = ev->to.tcp;
+	if (from.tcp) { /* a port of its own, and never the same again */
+		if (!addr_equal(&ev->to, &n->line))
+			return;
+		from.port = (uint16_t)(20000 + n->stream);
+	} else if (n->filtered) {
+		return;
+	}
+	carry(&from, &ev->to, ev->data, ev->len);
+}
+
+/* TCP: one connection, to the first address. */
+static void
+connect_node(struct node *n)
+{
+	struct moment now = moment();
+
+	n->connections++;
+	if (!n->connects)
+		return;
+	if (n->line.family == ADDR_NONE || client_doubts(&n->c, &n->line)) {
+		n->line = n->c.dial.addrs[0];
+		n->line.tcp = true;
+		n->stream = ++streams;
+	}
+	client_connected(&n->c, &n->line, &now);
+}
+
+static void
+cut_node(struct node *n)
+{
+	struct moment now = moment();
+	struct addr at = n->line;
+
+	n->line.family = ADDR_NONE;
+	client_cut(&n->c, &at, &now);
+}
+
 /* Steps a client until it waits; what it says becomes counters. */
 static uint64_t
 drain(struct node *n)
@@ -211,10 +260,16 @@ drain(struct node *n)
 		client_step(&n->c, &now, &ev);
 		switch (ev.what) {
 		case CLIENT_WAIT:
+			if (n->line.family != ADDR_NONE &&
+			    !client_uses(&n->c, &n->line))
+				n->line.family = ADDR_NONE;
 			return ev.at_ms;
 		case CLIENT_SEND:
 			count_send(n, &ev);
-			carry(&n->addr, &ev.to, ev.data, ev.len);
+			send_from(n, &ev);
+			break;
+		case CLIENT_CONNECT:
+			connect_node(n);
 			break;
 		case CLIENT_RESOLVE:
 			n->resolves++;
@@ -241,6 +296,14 @@ drain(struct node *n)
 	return 0;
 }
 
+static bool
+is_for(const struct flight *f, const struct node *n)
+{
+	if (!f->to.tcp)
+		return addr_equal(&f->to, &n->addr) && !n->filtered;
+	return n->line.family != ADDR_NONE && f->to.port == 20000 + n->stream;
+}
+
 static void
 deliver(struct flight *slot)
 {
@@ -251,15 +314,19 @@ deliver(struct flight *slot)
 	for (int h = 0; h < HOSTS; h++)
 		for (int a = 0; host[h].on && a < 2; a++) {
 			struct path p = {.remote = f->from, .local = f->to};
+			struct addr to = f->to;
 
-			if (!addr_equal(&f->to, &host[h].addr[a]))
+			to.tcp = false;
+			if (!addr_equal(&to, &host[h].addr[a]))
 				continue;
+			if (f->to.tcp)
+				p.stream = f->from.port - 20000u;
 			server_step(
 			    &host[h].server, &p, f->data, f->len, now_ms);
 			host[h].next_ms = now_ms;
 		}
 	for (int n = 0; n < NODES; n++)
-		if (node[n].on && addr_equal(&f->to, &node[n].addr)) {
+		if (node[n].on && is_for(f, &node[n])) {
 			client_input(
 			    &node[n].c, &f->from, f->data, f->len, &now);
 			drain(&node[n]);
@@ -349,6 +416,172 @@ registered(int h, int n)
 {
 	return registry_by_key(&host[h].server.registry, node[n].pub) !=
 	       REGISTRY_NONE;
+}
+
+static void
+start_filtered(void)
+{
+	start_node(0, server_pub, 0);
+	node[0].filtered = node[0].connects = true;
+	resolve(0, 0, 1);
+}
+
+static void
+without_udp_it_comes_up_over_tcp(void **state)
+{
+	(void)state;
+	start_filtered();
+	run(DIAL_CONNECT_MS - 10);
+	assert_int_equal(node[0].connections, 0);
+	run(10 + 5 * delay_ms);
+	assert_int_equal(node[0].ups, 1);
+	assert_true(node[0].up.to.tcp);
+	assert_true(registered(0, 0));
+	/* what the server sees is no address of our UDP port */
+	assert_int_equal(node[0].up.mapped.family, ADDR_NONE);
+	run(600000);
+	assert_int_equal(node[0].ups, 1);
+	assert_int_equal(node[0].downs, 0);
+	assert_int_equal(node[0].c.mapped.family, ADDR_NONE);
+}
+
+static void
+with_udp_nothing_is_connected(void **state)
+{
+	(void)state;
+	start_node(0, server_pub, 0);
+	node[0].connects = true;
+	resolve(0, 0, 1);
+	run(600000);
+	assert_int_equal(node[0].ups, 1);
+	assert_int_equal(node[0].connections, 0);
+}
+
+static void
+without_both_it_is_told(void **state)
+{
+	(void)state;
+	start_filtered();
+	node[0].connects = false;
+	run(CONTACT_MS + 10);
+	assert_int_equal(node[0].downs, 1);
+	assert_string_equal(node[0].reason, "no-answer");
+	run(100000);
+	assert_true(node[0].connections > 3);
+	node[0].connects = true;
+	run(20000);
+	assert_int_equal(node[0].ups, 1);
+}
+
+/* It asks now and then, seldom, and is back when there is an answer. */
+static void
+goes_back_to_udp(void **state)
+{
+	unsigned before;
+
+	(void)state;
+	start_filtered();
+	run(200000);
+	before = node[0].hellos;
+	run(1000000);
+	assert_true(node[0].hellos > before + 8);
+	assert_true(node[0].hellos < before + 60);
+	assert_int_equal(node[0].connections, 1);
+	node[0].filtered = false;
+	run(CLIENT_UDP_MAX_MS + 100);
+	assert_int_equal(node[0].ups, 2);
+	assert_false(node[0].up.to.tcp);
+	assert_true(addr_equal(&node[0].up.mapped, &node[0].addr));
+	assert_int_equal(node[0].line.family, ADDR_NONE); /* it is closed */
+	assert_int_equal(node[0].downs, 0);
+	before = node[0].hellos;
+	run(1000000);
+	assert_int_equal(node[0].hellos, before);
+}
+
+/* On another network, within a moment. */
+static void
+a_new_network_is_asked_for_udp(void **state)
+{
+	struct moment now;
+
+	(void)state;
+	start_filtered();
+	run(400000);
+	node[0].filtered = false;
+	now = moment();
+	client_roam(&node[0].c, &now);
+	run(CLIENT_UDP_ROAM_MS + 100);
+	assert_int_equal(node[0].ups, 2);
+	assert_false(node[0].up.to.tcp);
+}
+
+/* UDP is filtered in mid-session: no DOWN in between. */
+static void
+moves_to_tcp_when_udp_goes_silent(void **state)
+{
+	(void)state;
+	start_one();
+	node[0].filtered = node[0].connects = true;
+	run(40000);
+	assert_int_equal(node[0].ups, 2);
+	assert_int_equal(node[0].downs, 0);
+	assert_true(node[0].up.to.tcp);
+}
+
+static void
+a_cut_connection_is_made_again(void **state)
+{
+	(void)state;
+	start_filtered();
+	run(1000);
+	cut_node(&node[0]);
+	run(1000);
+	assert_int_equal(node[0].connections, 2);
+	assert_int_equal(node[0].downs, 0);
+	assert_true(node[0].c.up);
+	assert_false(node[0].c.suspect);
+	/* and for good: then it is down, and told */
+	node[0].connects = false;
+	cut_node(&node[0]);
+	run(CLIENT_DOWN_MS + 10);
+	assert_int_equal(node[0].downs, 1);
+	node[0].connects = true;
+	run(20000);
+	assert_true(node[0].c.up);
+}
+
+/* A connection that is there and carries nothing any more is not used for the
+ * next attempt. */
+static void
+a_dead_connection_is_replaced(void **state)
+{
+	(void)state;
+	start_filtered();
+	run(1000);
+	node[0].line.port = 9; /* nothing arrives, no end is told */
+	run(40000);
+	assert_int_equal(node[0].connections, 2);
+	assert_true(node[0].c.up);
+	assert_false(node[0].c.suspect);
+	assert_int_equal(node[0].downs, 0);
+}
+
+/* Over TCP, too, a session is renewed, over the connection that it has. */
+static void
+renews_over_its_connection(void **state)
+{
+	uint64_t stream;
+
+	(void)state;
+	start_filtered();
+	run(1000);
+	stream = node[0].stream;
+	run(CLIENT_REKEY_MS + 10000);
+	assert_int_equal(node[0].stream, stream);
+	assert_int_equal(host[0].server.stats.registered, 2);
+	assert_int_equal(node[0].ups, 1);
+	assert_int_equal(node[0].downs, 0);
 }
 
 static void
@@ -867,6 +1100,32 @@ two_who_want_each_other_meet(void **state)
 	assert_int_equal(node[2].n_news, 0);
 }
 
+/* A peer that is over UDP and one over TCP meet, and go on across a change. */
+static void
+two_meet_over_both(void **state)
+{
+	const uint8_t tags[2][WIRE_TAG_LEN] = {{1}, {2}};
+
+	(void)state;
+	start_filtered();
+	start_node(1, server_pub, 0);
+	resolve(1, 0, 1);
+	for (int n = 0; n < 2; n++)
+		client_want(&node[n].c, 0, node[1 - n].pub, tags[n]);
+	run(1000);
+	for (int n = 0; n < 2; n++)
+		assert_true(find_news(&node[n], NEWS_PEER, 0) >= 0);
+	node[0].filtered = false;
+	run(CLIENT_UDP_MIN_MS + 5000);
+	assert_false(node[0].up.to.tcp);
+	assert_int_equal(find_news(&node[1], NEWS_GONE, 0), -1);
+	client_ready(&node[0].c, 0, 1, 1);
+	client_ready(&node[1].c, 0, 1, 1);
+	run(1000);
+	for (int n = 0; n < 2; n++)
+		assert_true(find_news(&node[n], NEWS_GO, 0) >= 0);
+}
+
 static const struct token *
 token_of(const struct node *n, int peer)
 {
@@ -1147,6 +1406,16 @@ main(void)
 	    TEST(a_refusal_is_told_once_and_tried_again),
 	    TEST(the_family_that_answers_is_used),
 	    TEST(falls_over_to_another_address),
+	    TEST(without_udp_it_comes_up_over_tcp),
+	    TEST(with_udp_nothing_is_connected),
+	    TEST(without_both_it_is_told),
+	    TEST(goes_back_to_udp),
+	    TEST(a_new_network_is_asked_for_udp),
+	    TEST(moves_to_tcp_when_udp_goes_silent),
+	    TEST(a_cut_connection_is_made_again),
+	    TEST(a_dead_connection_is_replaced),
+	    TEST(renews_over_its_connection),
+	    TEST(two_meet_over_both),
 	    TEST(two_who_want_each_other_meet),
 	    TEST(tokens_need_both_consents),
 	    TEST(tokens_are_asked_for_seldom),
