@@ -122,25 +122,36 @@ own_family(const struct engine *e, const struct addr *a)
 		   : -1;
 }
 
-/* Where a client's datagram for a peer leaves from. Whoever may reach our own
- * address may not reach the ports that take clients: no port of ours takes a
- * client's word that came from ourselves, and so nothing goes in circles. No NAT
- * in front of us has to turn the datagram round. */
+/* At our own address other clients are, at their relayed ports. All else there
+ * has to have been named (-a), and the ports that take clients stay shut even
+ * then: no port of ours takes a client's word that came from ourselves, and so
+ * nothing goes in circles. */
+static bool
+is_peer(const struct engine *e, int f, uint16_t port)
+{
+	const struct engine_config *c = e->config;
+
+	if (relayports_open_at(e->ports, f == 1 ? ADDR_V6 : ADDR_V4, port))
+		return true;
+	return e->own_named[f] && port != c->port &&
+	       (port < c->low || port - c->low >= c->pair_ports);
+}
+
+/* Where a client's datagram for a peer leaves from. No NAT in front of us has to
+ * turn round what is for ourselves. */
 static struct train *
 to_peer(struct engine *e, uint32_t index, struct addr *peer)
 {
-	const struct engine_config *c = e->config;
 	int f = own_family(e, peer);
 	uint16_t port = peer->port;
 
 	if (f == -1)
 		return relayports_train(e->ports, index);
-	if (port == c->port ||
-	    (port >= c->low && port - c->low < c->pair_ports)) {
+	if (!is_peer(e, f, port)) {
 		e->n.dropped_own++;
 		return NULL;
 	}
-	*peer = c->at[f];
+	*peer = e->config->at[f];
 	peer->port = port;
 	return relayports_train(e->ports, index);
 }

@@ -259,14 +259,17 @@ open_pairs(struct engine *e, struct pairs_config *pc, struct addr *failed)
 
 /* Peers may not be ourselves, unless that was asked for. */
 static void
-add_own(struct engine_config *c)
+add_own(struct engine *e)
 {
+	struct engine_config *c = e->config;
+
 	for (int f = 0; f < 2; f++) {
 		if (c->at[f].family == ADDR_NONE)
 			continue;
 		c->rules.own[c->rules.n_own++] = c->at[f];
 		if (!addr_equal_ip(&c->at[f], &c->external[f]))
 			c->rules.own[c->rules.n_own++] = c->external[f];
+		e->own_named[f] = peerrules_allow(&c->rules, &c->external[f]);
 	}
 }
 
@@ -336,7 +339,7 @@ engine_open(struct engine *e, struct loop *l, struct engine_config *config,
 	e->config = config;
 	*failed = (struct addr){.family = ADDR_NONE};
 	e->timer = loop_event(l, -1, 0, timer_cb, e);
-	add_own(config);
+	add_own(e);
 	config->accounts.max = 2 * config->pairs + config->allocations;
 	randombytes_buf(key, sizeof(key));
 	rc = trains_new(&e->trains);

@@ -97,8 +97,9 @@ struct engine {
 	struct limit hints;
 	struct event *timer;
 	uint64_t now_ms, armed_ms;
-	bool changed;  /* a table, since the last tick */
-	bool draining; /* the loop ends with the last pair and allocation */
+	bool own_named[2]; /* our own address is a peer's, too: IPv4, IPv6 */
+	bool changed;	   /* a table, since the last tick */
+	bool draining;	   /* the loop ends with the last pair and allocation */
 	struct engine_counters n;
 	uint8_t scratch[CONN_MESSAGE_MAX];
 };

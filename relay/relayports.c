@@ -34,9 +34,10 @@ struct relayports {
 	struct relayports_config config;
 	size_t open;
 	uint32_t n_held;
-	struct held *held;	     /* config.allocations */
-	uint8_t taken[2][PORTS / 8]; /* open or held */
-	struct relayport port[];     /* 2 * config.allocations */
+	struct held *held;	       /* config.allocations */
+	uint8_t taken[2][PORTS / 8];   /* open or held */
+	uint8_t relayed[2][PORTS / 8]; /* open */
+	struct relayport port[];       /* 2 * config.allocations */
 };
 
 static void
@@ -93,6 +94,7 @@ open_at(
 		return -ENOMEM;
 	}
 	mark(p->taken[f], port, true);
+	mark(p->relayed[f], port, true);
 	p->open++;
 	*at = p->config.external[f];
 	at->port = port;
@@ -160,6 +162,7 @@ close_port(void *arg, uint32_t index)
 	at = train_addr(r->train);
 	f = at->family == ADDR_V6;
 	mark(p->taken[f], at->port, false);
+	mark(p->relayed[f], at->port, false);
 	event_del(&r->readable);
 	train_free(r->train); /* and sends what it has queued */
 	r->train = NULL;
@@ -274,6 +277,12 @@ struct train *
 relayports_train(const struct relayports *p, uint32_t index)
 {
 	return index < 2 * p->config.allocations ? p->port[index].train : NULL;
+}
+
+bool
+relayports_open_at(const struct relayports *p, int family, uint16_t port)
+{
+	return marked(p->relayed[family == ADDR_V6], port);
 }
 
 size_t

@@ -35,6 +35,8 @@ void relayports_free(struct relayports *p);
 struct turn_ports relayports_turn(struct relayports *p);
 /* NULL when it is not open. */
 struct train *relayports_train(const struct relayports *p, uint32_t index);
+/* Is this one of ours: an open relayed port of that family? */
+bool relayports_open_at(const struct relayports *p, int family, uint16_t port);
 size_t relayports_count(const struct relayports *p);
 size_t relayports_memory(const struct relayports *p);
 
