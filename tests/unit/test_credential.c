@@ -176,14 +176,15 @@ turn_names(void **state)
 {
 	static const char *const bad[] = {"", ":", ":bob", "x", "bob:1", "01",
 	    "1:", "1 ", "-1", "1;bob", "1:bo\nb", "1:bo\x7f",
-	    "18446744073709551616",
-	    "1:12345678901234567890123456789012345678901234567890123456789012"
-	    "345"};
+	    "18446744073709551616"};
 	struct credential_turn c = {.expiry_s = 7};
+	char longest[CREDENTIAL_USER_MAX + 4] = "1:";
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_int_equal(turn(&c, bad[i]), -EBADMSG);
+	memset(longest + 2, 'u', CREDENTIAL_USER_MAX + 1);
+	assert_int_equal(turn(&c, longest), -EBADMSG);
 	assert_int_equal(
 	    credential_turn_parse(&c, (const uint8_t *)"1:b\0b", 5), -EBADMSG);
 	assert_int_equal(c.expiry_s, 7);
@@ -193,6 +194,9 @@ turn_names(void **state)
 	assert_int_equal(turn(&c, "5:a:b c"), 0);
 	assert_int_equal(c.expiry_s, 5);
 	assert_string_equal(c.user, "a:b c");
+	longest[2 + CREDENTIAL_USER_MAX] = '\0';
+	assert_int_equal(turn(&c, longest), 0);
+	assert_string_equal(c.user, longest + 2);
 }
 
 /* What coturn's use-auth-secret computes; the value is Python's hmac. */

@@ -66,12 +66,40 @@ always_the_earliest(void **state)
 	expiry_free(&e);
 }
 
+/* Some are taken from the middle; the rest comes in order. */
+static void
+in_order_to_the_end(void **state)
+{
+	uint32_t x = 1, thing;
+	struct expiry e;
+	uint64_t at, last;
+
+	(void)state;
+	assert_int_equal(expiry_init(&e, THINGS), 0);
+	for (int round = 0; round < 1000; round++) {
+		for (uint32_t i = 0; i < THINGS; i++) {
+			x = x * 1664525 + 1013904223;
+			expiry_set(&e, i, x >> 16);
+		}
+		for (int i = 0; i < THINGS / 3; i++) {
+			x = x * 1664525 + 1013904223;
+			expiry_remove(&e, (x >> 8) % THINGS);
+		}
+		for (last = 0; expiry_first(&e, &thing, &at); last = at) {
+			assert_true(at >= last);
+			expiry_remove(&e, thing);
+		}
+	}
+	expiry_free(&e);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(an_empty_one),
 	    cmocka_unit_test(always_the_earliest),
+	    cmocka_unit_test(in_order_to_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

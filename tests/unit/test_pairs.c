@@ -327,9 +327,9 @@ spoofed_sources(void **state)
 	from = a.from;
 	from.remote.ip[3]++;
 	assert_nowhere(r, &from);
-	for (uint16_t s = 0; s < FIRST + 2 * PORTS + 2; s++) {
+	for (int s = 0; s < FIRST + 2 * PORTS + 2; s++) {
 		from = a.from;
-		from.socket = s;
+		from.socket = (uint16_t)s;
 		if (s != a.from.socket)
 			assert_nowhere(r, &from);
 		assert_int_equal(
@@ -808,8 +808,8 @@ streams(void **state)
 	assert_true(rig_forward(r, &b.from, 0, &hop));
 	assert_true(way_equal(&hop.to, &a.from));
 	assert_int_equal(hop.channel, PAIRS_CHANNEL_MAX);
-	assert_false(rig_forward(r, &a.from, PAIRS_CHANNEL_MAX - 1, &hop));
-	assert_false(rig_forward(r, &a.from, 0, &hop));
+	for (uint16_t n = 0; n < PAIRS_CHANNEL_MAX; n++)
+		assert_false(rig_forward(r, &a.from, n, &hop));
 	assert_true(rig_forward(r, &a.from, PAIRS_CHANNEL_MAX, &hop));
 	assert_true(way_equal(&hop.to, &b.from));
 	assert_int_equal(hop.channel, 0);
@@ -900,10 +900,61 @@ idle_for_five_minutes(void **state)
 	r->now_ms = start + PAIRS_IDLE_MS;
 	pairs_tick(r->pairs, r->now_ms);
 	assert_false(pairs_bound(r->pairs, &b.from, 0));
+	assert_true(pairs_bound(r->pairs, &a.from, 0));
 	assert_nowhere(r, &a.from);
 	/* nor does sending to nobody keep a */
 	pairs_tick(r->pairs, start + 200000 + PAIRS_IDLE_MS);
 	assert_int_equal(pairs_count(r->pairs), 0);
+}
+
+/* One of the two may only listen. */
+static void
+used_in_one_direction(void **state)
+{
+	struct rig *r = *state;
+	struct client a = fixture_client(r, 1, 2, A),
+		      b = fixture_client(r, 2, 1, B);
+
+	assert_int_equal(rig_bind(r, &a), 0);
+	assert_int_equal(rig_bind(r, &b), 0);
+	assert_reaches(r, &a.from, &b.from);
+	pairs_tick(r->pairs, r->now_ms + PAIRS_IDLE_MS - 1);
+	assert_true(pairs_bound(r->pairs, &a.from, 0));
+	assert_true(pairs_bound(r->pairs, &b.from, 0));
+	pairs_tick(r->pairs, r->now_ms + PAIRS_IDLE_MS);
+	assert_int_equal(pairs_count(r->pairs), 0);
+}
+
+/* More often than any limit allows at once, and with every end. */
+static void
+what_ends_counts_no_more(void **state)
+{
+	struct rig *r = *state;
+
+	for (int i = 0; i < 100; i++) {
+		struct client a, b, c;
+
+		bind_two(r, &a, &b);
+		c = fixture_client(r, 3, 4, B);
+		switch (i % 4) {
+		case 0:
+			a.leave = b.leave = true;
+			assert_int_equal(rig_ask(r, &a), 0);
+			assert_int_equal(rig_ask(r, &b), 0);
+			break;
+		case 1:
+			pairs_drop(r->pairs, a.c.key, NULL);
+			break;
+		case 2: /* taken over */
+			assert_int_equal(rig_bind(r, &c), 0);
+			c.leave = true;
+			assert_int_equal(rig_ask(r, &c), 0);
+			break;
+		}
+		r->now_ms += PAIRS_IDLE_MS;
+		assert_true(pairs_tick(r->pairs, r->now_ms) == UINT64_MAX);
+		assert_int_equal(pairs_count(r->pairs), 0);
+	}
 }
 
 struct noted {
@@ -1003,6 +1054,8 @@ main(void)
 	    test(a_connection_ends),
 	    test(unused_for_thirty_seconds),
 	    test(idle_for_five_minutes),
+	    test(used_in_one_direction),
+	    test(what_ends_counts_no_more),
 	    test(events_drop_and_walk),
 	    cmocka_unit_test(memory_of_ten_thousand),
 	};
