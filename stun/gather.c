@@ -26,6 +26,9 @@
  * servers have answered; what comes later makes a generation of its own. */
 #define ROUND_MS 1500
 #define AFTER_FIRST_MS 300
+/* The very first generation does not wait so long when nobody answers at all:
+ * where UDP is blocked, all else would wait for it. */
+#define FIRST_MS 600
 /* One change of the network is many messages. */
 #define DEBOUNCE_MS 50
 /* Under a storm of them, no more rounds than these. */
@@ -70,6 +73,7 @@ struct gather {
 	int netlink;
 	uint64_t change_ms;  /* when to act on the news; UINT64_MAX: none */
 	uint64_t changed_ms; /* when that was last done */
+	uint64_t first_ms;   /* what there is by then is told; UINT64_MAX */
 	struct name names[SERVERS_NAMES];
 	struct servers servers;
 	struct candset published;
@@ -318,6 +322,16 @@ coming_up(const struct gather *g)
 	return g->o.follow && g->generation > 0 && g->servers.n > 0;
 }
 
+/* Has anything come yet? Then the round ends soon, by itself. */
+static bool
+any_known(const struct gather *g)
+{
+	for (size_t i = 0; i < g->servers.n; i++)
+		if (g->servers.list[i].known)
+			return true;
+	return false;
+}
+
 /* Everything that is due; then the timer for what comes next. */
 static void
 turn(struct gather *g)
@@ -345,12 +359,19 @@ turn(struct gather *g)
 				   (!looking && !coming_up(g) &&
 				       servers_over(&g->servers, now_us()))))
 		end_round(g);
+	if (now_ms() >= g->first_ms) {
+		g->first_ms = UINT64_MAX;
+		if (g->generation == 0 && !any_known(g))
+			publish(g);
+	}
 	next_ms = servers_next(&g->servers);
 	for (size_t i = 0; i < g->o.servers; i++)
 		if (g->names[i].retry_ms < next_ms)
 			next_ms = g->names[i].retry_ms;
 	if (g->change_ms < next_ms)
 		next_ms = g->change_ms;
+	if (g->first_ms < next_ms)
+		next_ms = g->first_ms;
 	event_del(g->timer);
 	if (next_ms != UINT64_MAX)
 		loop_at(g->timer, next_ms);
@@ -464,6 +485,7 @@ set_up(struct gather *g)
 	portloop_start(
 	    &g->portloop, &g->loop, g->port, each_message, then_turn, g);
 	g->change_ms = UINT64_MAX;
+	g->first_ms = g->o.follow ? now_ms() + FIRST_MS : UINT64_MAX;
 	servers_init(&g->servers, g->o.follow ? g->o.keepalive_ms : 0);
 	for (size_t i = 0; i < g->o.servers; i++)
 		g->names[i] = (struct name){.g = g, .index = i};

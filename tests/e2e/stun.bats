@@ -305,6 +305,11 @@ failed() {
 	[ "$status" -eq 0 ]
 }
 
+@test "gather -f: where nobody answers, the first generation does not wait" {
+	scenario follow_blocked
+	[ "$status" -eq 0 ]
+}
+
 @test "gather -f: nothing to offer is an empty generation" {
 	scenario follow_empty
 	[ "$status" -eq 0 ]
