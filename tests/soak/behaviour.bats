@@ -37,7 +37,7 @@ ten() {
 }
 
 @test "no loss: right 10 of 10" {
-	ten 0 0 20
+	ten 0 0 45
 }
 
 @test "5 % loss, 40 ms delay: right 10 of 10" {
