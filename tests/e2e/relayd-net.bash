@@ -22,8 +22,8 @@ serve() {
 }
 
 stop() {
-	kill -TERM $pid
-	wait $pid
+	kill -TERM "$pid"
+	wait "$pid"
 }
 
 control() {
@@ -59,7 +59,7 @@ c() { # COMMAND...: clients of the relay
 }
 
 gone() {
-	! kill -0 $pid 2>/dev/null
+	! kill -0 "$pid" 2>/dev/null
 }
 
 # Clients that stay, and take commands from us: says LINE..., then hears.
@@ -190,7 +190,7 @@ scene_closed() {
 	is to_peer_datagrams 0
 	is pair_datagrams 0
 	is relayed_ports 0
-	timeout 20 turnutils_uclient -n 2 -l 100 -e 127.0.0.1 -r 3480 -W wrong \
+	timeout 20 turnutils_uclient -n 2 -l 100 -e 127.0.0.1 -r 3480 -W nonsense \
 		127.0.0.1 >wrong 2>&1 || :
 	grep -q 'Cannot complete Allocation' wrong
 	timeout 20 turnutils_uclient -c -n 2 -l 100 -e 127.0.0.3 -r 3480 \
@@ -314,7 +314,7 @@ scene_channel() {
 }
 
 rss() {
-	sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\) kB/\1/p' /proc/$pid/status
+	sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$pid/status"
 }
 
 # Who does not read loses his own datagrams, and costs no one anything.
@@ -327,15 +327,18 @@ scene_slow() {
 	done
 	before=$(rss)
 	for s in a b c d e f; do
-		flood+=("z:to=$s" z:flood=8000,1400)
+		flood+=("z:to=$s" "z:flood=8000,1400")
 	done
 	begin_clients "${flood[@]}" y:bind=x x:bind=y y:send=first x:expect=first \
 		y:flood=200,100 x:count=200,500'!200'
 	until_true grep -q '^x received=200' heard
 	[ "$(stat dropped_slow)" -gt 1000 ]
-	# at most what may wait for each of them, and a little
+	# at most what may wait for each of them, and a little (AddressSanitizer
+	# keeps what was freed)
 	echo "RSS $before kB, then $(rss) kB"
-	[ $(($(rss) - before)) -lt $((6 * 200 + 2000)) ]
+	if ! grep -q libasan "/proc/$pid/maps"; then
+		[ $(($(rss) - before)) -lt $((6 * 200 + 2000)) ]
+	fi
 	says z:key key=
 	end_clients
 	until_true is connections_open 0
@@ -343,7 +346,7 @@ scene_slow() {
 }
 
 scene_control() {
-	local a b user
+	local a b
 	serve -b 127.0.0.1 -P 4 -n 2
 	printf 'listen endpoint=%s transport=%s\n' 127.0.0.1:3478 udp \
 		127.0.0.1:3478 tcp | diff - out
@@ -356,18 +359,18 @@ scene_control() {
 		a:turn=carol
 	until_true grep -q '^a relayed=' heard
 	a=$(sed -n 's/^a key=//p' heard) b=$(sed -n 's/^b key=//p' heard)
-	control pairs >pairs
-	grep -c ^binding pairs | grep -x 2
-	grep "key=$a peer=$b " pairs |
+	control pairs >pairs.now
+	grep -c ^binding pairs.now | grep -x 2
+	grep "key=$a peer=$b " pairs.now |
 		grep 'port=49152 paired=yes packets=1 bytes=5 dropped=0 '
 	control allocations | grep 'allocation user=carol endpoint=127.0.0.1:'
-	control accounts >accounts
-	grep "name=$a used=1 packets_in=1 bytes_in=5 " accounts
-	grep "name=$b used=1 .* packets_out=1 bytes_out=5 " accounts
-	control stats >stats
-	grep -x 'stats name=pairs value=1' stats
-	grep -x 'stats name=allocations value=1' stats
-	grep 'name=memory_bytes value=' stats
+	control accounts >accounts.now
+	grep "name=$a used=1 packets_in=1 bytes_in=5 " accounts.now
+	grep "name=$b used=1 .* packets_out=1 bytes_out=5 " accounts.now
+	control stats >stats.now
+	grep -x 'stats name=pairs value=1' stats.now
+	grep -x 'stats name=allocations value=1' stats.now
+	grep 'name=memory_bytes value=' stats.now
 	until_true grep -q "event what=paired key=$b peer=$a " watched
 	until_true grep -q 'event what=allocated .*user=carol' watched
 	# dropping: by name, of a pair, of a key, of a user
@@ -401,11 +404,11 @@ scene_control() {
 	echo a:to=b >&7
 	echo a:send=still >&7
 	says b:expect=still got=still
-	kill -0 $pid
+	kill -0 "$pid"
 	end_clients
 	control drop "$a" >/dev/null
 	until_true gone
-	wait $pid
+	wait "$pid"
 }
 
 scene_metrics() {
@@ -422,11 +425,11 @@ scene_metrics() {
 	[ "$(curl -s -o /dev/null -w '%{http_code}' -X POST \
 		http://127.0.0.1:9478/metrics)" = 501 ]
 	# connections that say nothing have an end, and cost the relay nothing
-	for i in $(seq 40); do
+	for _ in $(seq 40); do
 		socat -u tcp:127.0.0.1:9478 /dev/null &
 		echo $! >>idle
 	done
-	[ "$(find /proc/$pid/fd -mindepth 1 | wc -l)" -lt 100 ]
+	[ "$(find "/proc/$pid/fd" -mindepth 1 | wc -l)" -lt 100 ]
 	c c:bind=d d:bind=c c:send=hello d:expect=hello
 	# shellcheck disable=SC2046
 	kill $(cat idle)
@@ -446,11 +449,11 @@ scene_end() {
 	certificate
 	serve -b 127.0.0.1 -b ::1 -T 443 -C cert.pem -K key.pem -M ./m.sock
 	grep -q '127.0.0.1:443 transport=tcp,tls' out
-	grep -qE '^Uid:([[:space:]]+65534){4}' /proc/$pid/status
-	grep -qE '^CapEff:[[:space:]]+0+$' /proc/$pid/status
-	grep -qE '^CapPrm:[[:space:]]+0+$' /proc/$pid/status
-	grep -qE '^NoNewPrivs:[[:space:]]+1' /proc/$pid/status
-	grep -qE '^Seccomp:[[:space:]]+2' /proc/$pid/status
+	grep -qE '^Uid:([[:space:]]+65534){4}' "/proc/$pid/status"
+	grep -qE '^CapEff:[[:space:]]+0+$' "/proc/$pid/status"
+	grep -qE '^CapPrm:[[:space:]]+0+$' "/proc/$pid/status"
+	grep -qE '^NoNewPrivs:[[:space:]]+1' "/proc/$pid/status"
+	grep -qE '^Seccomp:[[:space:]]+2' "/proc/$pid/status"
 	relay=127.0.0.1:443
 	begin_clients a:tcp a:bind=b b:tcp b:bind=a c:tcp c:turn
 	until_true grep -q '^c relayed=' heard
@@ -459,7 +462,7 @@ scene_end() {
 	[ ! -e m.sock ]
 	[ -z "$(ss -Hlnup; ss -Hlntp)" ]
 	[ ! -s err ]
-	kill $clients
+	kill "$clients"
 	# without privileges from the start, as a user would
 	serve_user=$(command -v setpriv)
 	"$serve_user" --reuid 65534 --regid 65534 --clear-groups \
