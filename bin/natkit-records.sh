@@ -173,17 +173,19 @@ state_set() { # KEY STATE
 }
 
 # The end of -w: says what is missing, and ends.
-not_done() { # SECONDS DONE-STATE
+not_done() { # SECONDS DONE-STATE [DONE-STATE]
+	r_code=0
 	for r_state in $states; do
 		case ${r_state##*:} in
-		"$2") continue ;;
+		"$2" | "${3:-$2}") continue ;;
 		waiting) r_rest='waiting for it at the server' ;;
-		direct) r_rest='direct, but no handshake' ;;
+		direct | relayed) r_rest="${r_state##*:}, but no handshake" ;;
 		*) r_rest=${r_state##*:} ;;
 		esac
 		tell fatal "not done within $1 s: peer ${r_state%:*}: $r_rest"
+		r_code=111
 	done
-	exit 111
+	exit "$r_code"
 }
 
 # Children. Their records and their ends are lines in one fifo, fd 3, which

@@ -57,7 +57,7 @@ cell_daemon() { # SIDE HOST
 # SIDE direct|failed|down|ended|to VALUE METHOD.
 cell_connect() { # SIDE HOST PEER-SIDE
 	cell_peer=$("$nat_rendezvous" key -k "$cell_dir/$3.key")
-	cell_on "$2" "$nat_connect" -1 -w 30 -d -k "$cell_dir/$1.key" \
+	cell_on "$2" "$nat_connect" -1 -w 30 -de -k "$cell_dir/$1.key" \
 	    -S "$cell_servers" "$cell_port" "${cell_peer#key public=}" \
 	    >"$cell_dir/$1.out" 2>"$cell_dir/$1.err" 4<&- &
 	cell_pids="$cell_pids $!"

@@ -163,7 +163,7 @@ done
 net_ms
 began=$net_ms started=''
 for side in a b; do
-	nsenter "--net=/run/netns/h$side" sh "$here/../bin/nat-wg" -d \
+	nsenter "--net=/run/netns/h$side" sh "$here/../bin/nat-wg" -e \
 	    -S "$NET_SERVERS" "wg$side" >"$NET_DIR/records.$side" 2>&1 &
 	started="$started $!"
 done

@@ -46,6 +46,20 @@ parse() {
 	refused 100 '-S needs an argument' "$bin/nat-wg" -S
 	refused 100 '-1: options come before the interface' \
 	    "$bin/nat-wg" -S "$server" wg0 -1
+	refused 100 'give either -d or -r' "$bin/nat-wg" -dr -S "$server" wg0
+	refused 100 'give either -d or -r' \
+	    "$bin/nat-connect" -r -d -S "$server" 7000 "$key"
+}
+
+@test "nat-wg status: usage errors, and nobody runs" {
+	refused 100 'give one WireGuard interface, or none' \
+	    "$bin/nat-wg" status wg0 wg1
+	refused 100 '-x is no option' "$bin/nat-wg" status -x
+	refused 100 '.* is no name of an interface' "$bin/nat-wg" status ../x
+	run -1 --separate-stderr "$bin/nat-wg" status nosuch0
+	[ -z "$output" ]
+	[[ $stderr == "nat-wg: error: nat-wg does not run on nosuch0"* ]]
+	run -0 "$bin/nat-wg" status -h
 }
 
 @test "nat-wg: an interface that is not there" {
@@ -325,6 +339,46 @@ unproven() {
 		unshare -mnp --fork --kill-child --mount-proc \
 		    bash -euc "unproven $how"
 	done
+}
+
+# What nat-wg says of a peer that has not come. Runs in namespaces.
+status() {
+	local peer out=''
+	mount -t tmpfs none /run
+	ip link set lo up
+	LOG_LEVEL=silent wireguard-go wg0
+	peer=$(wg genkey | wg pubkey)
+	wg genkey >"$BATS_TEST_TMPDIR/private"
+	wg set wg0 private-key "$BATS_TEST_TMPDIR/private" listen-port 7000 \
+	    peer "$peer" allowed-ips 10.9.0.2/32
+	ip link set wg0 up
+	"$bin/nat-wg" -q -S "$key@127.0.0.1:9" wg0 >/dev/null 3>&- &
+	for _ in $(seq 200); do
+		out=$("$bin/nat-wg" status 2>/dev/null) || out=''
+		[ -z "$out" ] || break
+		sleep 0.05
+	done
+	echo "$out"
+	[[ $out =~ ^"status interface=wg0 key=$peer state=waiting since_s="[0-9]+$ ]]
+	[ "$(stat -c %a /run/nat-wg.wg0.*.peers)" = 600 ]
+	script -qec "$bin/nat-wg status wg0" /dev/null </dev/null |
+		tee "$BATS_TEST_TMPDIR/table"
+	grep -q '^wg0  *path  *endpoint  *round trip  *since' \
+	    "$BATS_TEST_TMPDIR/table"
+	grep -q "^${peer:0:8}  *waiting  .*it has not come to the rendezvous server" \
+	    "$BATS_TEST_TMPDIR/table"
+	# What is left behind is not taken for what is.
+	kill -KILL %+
+	wait %+ || true
+	! "$bin/nat-wg" status wg0 || exit 1
+}
+
+@test "nat-wg status: each peer of the one that runs, and of none that does not" {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	unshare -mnp true 2>/dev/null || skip "no namespaces here"
+	export -f status
+	export bin key BATS_TEST_TMPDIR
+	unshare -mnp --fork --kill-child --mount-proc bash -euc status
 }
 
 # WireGuard lists peers in any order. Runs in namespaces.
