@@ -2,30 +2,21 @@
 /* What nat-relay turn says: its records, and what to do about a refusal. */
 #include "turnreport.h"
 
-#include <string.h>
-
 #include "exitcode.h"
 
+/* In the order that nat-relayd's records of allocations have, too. */
 void
 turnreport_up(struct record *r, const struct turnclient *c,
     const struct addr *server, enum turnlink_transport transport)
 {
-	char text[2 * ADDR_STRLEN] = "", one[ADDR_STRLEN];
-
-	for (int i = 0; i < 2; i++) {
-		if (c->relayed[i].family == ADDR_NONE)
-			continue;
-		if (text[0] != '\0')
-			strcat(text, ",");
-		strcat(text, addr_format(&c->relayed[i], one));
-	}
 	record_begin(r, "allocation");
-	record_put(r, "state", "up");
-	record_put(r, "relayed", text);
-	record_put_addr(r, "mapped", &c->mapped);
-	record_put_addr(r, "server", server);
+	record_put_addr(r, "endpoint", &c->mapped);
 	record_put(r, "transport", turnlink_name(transport));
+	record_put_addr(r, "relayed", &c->relayed[0]);
+	record_put_addr(r, "relayed6", &c->relayed[1]);
 	record_put_u64(r, "lifetime_s", c->lifetime_s);
+	record_put(r, "state", "up");
+	record_put_addr(r, "server", server);
 }
 
 void
@@ -33,9 +24,9 @@ turnreport_down(struct record *r, const struct addr *server,
     enum turnlink_transport transport, int code, const char *why)
 {
 	record_begin(r, "allocation");
+	record_put(r, "transport", turnlink_name(transport));
 	record_put(r, "state", "down");
 	record_put_addr(r, "server", server);
-	record_put(r, "transport", turnlink_name(transport));
 	if (code > 0)
 		record_put_u64(r, "code", (uint64_t)code);
 	record_put(r, "reason", why);

@@ -114,6 +114,12 @@ printed() {
 	printed nat-lab.1.upnp ':4000 UDP is redirected to internal'
 }
 
+@test "nat-relay(1)" {
+	page nat-relay.1
+	printed nat-relay.1.turn '^allocation .* relayed=127\.0\.0\.1:.* state=up '
+	printed nat-relay.1.turn '^allocation .* state=down '
+}
+
 @test "nat-probe(1)" {
 	page nat-probe.1
 	printed nat-probe.1.loopback '^probe question=fragments value=yes '

@@ -81,6 +81,12 @@ for who in a b; do
 	await "$d/$who.remotes" 'type=relay .*state=bound'
 done
 
+"$b/nat-relay" turn -T tcp -k "$d/secret" 198.51.100.9:9 198.51.100.1:3500 \
+	>"$d/turn" 2>/dev/null &
+turn=$!
+await "$d/turn" ^permission
+kill $turn
+wait $turn
 "$b/nat-stun" 198.51.100.1 >"$d/mapped"
 "$b/nat-rendezvous" ping -S "$server" >"$d/ping"
 for command in hello peers stats nonsense; do
@@ -144,7 +150,7 @@ for who in a b; do
 		cat "$d/$who.$stage" >>"$d/records"
 	done
 done
-for file in listen mapped ping answers watch link probe stund.listen \
+for file in listen turn mapped ping answers watch link probe stund.listen \
 	stund.watch; do
 	cat "$d/$file" >>"$d/records"
 done
