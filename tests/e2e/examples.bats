@@ -114,10 +114,19 @@ printed() {
 	printed nat-lab.1.upnp ':4000 UDP is redirected to internal'
 }
 
+@test "nat-relayd(8)" {
+	page nat-relayd.8
+	printed nat-relayd.8.turn ' tot_send_msgs=10, tot_recv_msgs=10'
+	printed nat-relayd.8.tls ' tot_send_msgs=10, tot_recv_msgs=10'
+	printed nat-relayd.8.control '^stats name=pairs value=0$'
+	printed nat-relayd.8.control '^natkit_relay_pairs_max 1024$'
+}
+
 @test "nat-relay(1)" {
 	page nat-relay.1
 	printed nat-relay.1.turn '^allocation .* relayed=127\.0\.0\.1:.* state=up '
 	printed nat-relay.1.turn '^allocation .* state=down '
+	printed nat-relay.1.pair '^candidate type=relay .* state=bound$'
 }
 
 @test "nat-probe(1)" {

@@ -38,6 +38,9 @@ await() {
 "$b/nat-relayd" -1 -b 198.51.100.1 -p 3500 -k "$d/secret" \
 	-c "$d/relay-control" >"$d/relay.listen" &
 await "$d/relay.listen" ^listen
+socat -t 60 - UNIX-CONNECT:"$d/relay-control" >"$d/relay.watch" <<-END &
+	watch
+END
 "$b/nat-rendezvousd" -1 -k "$d/server.key" -c "$d/control" \
 	-R "$d/secret@198.51.100.1:3500" >"$d/listen" &
 rendezvousd=$!
@@ -85,6 +88,10 @@ done
 	>"$d/turn" 2>/dev/null &
 turn=$!
 await "$d/turn" ^permission
+for command in hello stats pairs allocations accounts 'drop nobody'; do
+	echo "$command" | socat -t 5 - UNIX-CONNECT:"$d/relay-control" \
+		>>"$d/answers"
+done
 kill $turn
 wait $turn
 "$b/nat-stun" 198.51.100.1 >"$d/mapped"
@@ -130,6 +137,7 @@ wait $twin
 kill "$(cat "$d/a.agent")"
 await "$d/b.remotes" ^gone
 await "$d/watch" what=gone
+await "$d/relay.watch" 'what=allocated .*endpoint='
 kill $rendezvousd
 wait $rendezvousd
 for verb in 'up home' 'nat na profile=linux' down 'matrix ei-ei'; do
@@ -151,6 +159,6 @@ for who in a b; do
 	done
 done
 for file in listen turn mapped ping answers watch link probe stund.listen \
-	stund.watch; do
+	stund.watch relay.listen relay.watch; do
 	cat "$d/$file" >>"$d/records"
 done
