@@ -451,7 +451,7 @@ read_command_line(struct pairfilter *f, int argc, char *argv[])
 			f->json = true;
 			break;
 		case 'p':
-			port = option_number("-p", optarg, 1, 65535);
+			port = option_number("-p", optarg, 0, 65535);
 			break;
 		case 's':
 			path = optarg;

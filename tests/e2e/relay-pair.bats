@@ -38,7 +38,7 @@ usage() {
 }
 
 @test "usage errors end with 100 and say what to do" {
-	usage "$r" pair -p 0
+	usage "$r" pair -p 65536
 	usage "$r" pair -t 0
 	usage "$r" pair -s x -p 1
 	usage "$r" pair operand
