@@ -116,8 +116,8 @@ printed() {
 
 @test "nat-relayd(8)" {
 	page nat-relayd.8
-	printed nat-relayd.8.turn ' tot_send_msgs=10, tot_recv_msgs=10'
-	printed nat-relayd.8.tls ' tot_send_msgs=10, tot_recv_msgs=10'
+	printed nat-relayd.8.turn ' tot_send_msgs=20, tot_recv_msgs=20'
+	printed nat-relayd.8.tls 'subject=CN *= *relay.example.org'
 	printed nat-relayd.8.control '^stats name=pairs value=0$'
 	printed nat-relayd.8.control '^natkit_relay_pairs_max 1024$'
 }
