@@ -5,6 +5,19 @@
 #include <errno.h>
 #include <string.h>
 
+bool
+seating_peer(struct addr *out, const char *text)
+{
+	struct addr a;
+
+	if (addr_parse(&a, text) != 0 && addr_parse_ip(&a, text, 0) != 0)
+		return false;
+	if (addr_is_any(&a) || addr_is_multicast(&a))
+		return false;
+	*out = a;
+	return true;
+}
+
 static struct addr *
 find_open(struct seating *s, const struct addr *ip)
 {
@@ -169,6 +182,39 @@ seating_forbid(struct seating *s, const struct addr *peer)
 	if (!is_wanted(s, peer))
 		turnclient_forbid(s->client, peer);
 	return 0;
+}
+
+const char *
+seating_command(struct seating *s, char *line)
+{
+	char *arg = strchr(line, ' ');
+	struct addr peer;
+	int err = 0;
+
+	if (arg == NULL)
+		return "give permit PEER or forbid PEER";
+	*arg++ = '\0';
+	if (!seating_peer(&peer, arg))
+		return "a peer is ADDRESS or ADDRESS:PORT";
+	if (strcmp(line, "permit") == 0)
+		err = seating_permit(s, &peer);
+	else if (strcmp(line, "forbid") == 0)
+		err = seating_forbid(s, &peer);
+	else
+		return "give permit PEER or forbid PEER";
+	switch (err) {
+	case 0:
+		return NULL;
+	case -ENOENT:
+		return "was not permitted";
+	case -ENOSPC:
+		return "too many peers";
+	case -EINVAL:
+		return "without its port, say with -d which port the daemon "
+		       "has";
+	default:
+		return strerror(-err);
+	}
 }
 
 /* An address may send from any port, but not take all the room. */

@@ -45,11 +45,16 @@ struct seating {
 	struct seating_place place[TURNCLIENT_ROUTES];
 };
 
+/* "ADDRESS" (port 0) or "ADDRESS:PORT". False: neither, or nobody. */
+bool seating_peer(struct addr *out, const char *text);
 /* port 0: any. Returns 0, -ENOSPC, -EINVAL: any port, but no daemon is
  * known; or -errno of the socket. */
 int seating_permit(struct seating *s, const struct addr *peer);
 /* Returns 0 or -ENOENT. */
 int seating_forbid(struct seating *s, const struct addr *peer);
+/* "permit PEER" or "forbid PEER", which is changed. Returns NULL, or what is
+ * wrong with it. */
+const char *seating_command(struct seating *s, char *line);
 /* A datagram of a peer. */
 void seating_deliver(struct seating *s, const struct addr *peer,
     const uint8_t *data, size_t len);

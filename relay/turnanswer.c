@@ -308,7 +308,9 @@ take_channel(struct turnclient *c, const uint8_t *data, size_t len,
 	channel = cursor_u16(&cur);
 	n = cursor_u16(&cur);
 	value = cursor_bytes(&cur, n);
-	for (size_t i = 0; i < TURNCLIENT_ROUTES && !cur.bad; i++) {
+	for (size_t i = 0;
+	     i < TURNCLIENT_ROUTES && !cur.bad && c->state == TURNCLIENT_UP;
+	     i++) {
 		const struct turn_route *r = &c->route[i];
 
 		/* the answer to ChannelBind may come after the first data */
@@ -332,11 +334,13 @@ turnclient_input(struct turnclient *c, const uint8_t *data, size_t len,
 	*in = (struct turnclient_in){.what = TURNCLIENT_NOTHING};
 	if (c->state != TURNCLIENT_ASKING && c->state != TURNCLIENT_UP)
 		return;
-	if (len > 0 && (data[0] & 0xc0) == 0x40 && c->state == TURNCLIENT_UP)
+	if (len > 0 && (data[0] & 0xc0) == 0x40) {
 		take_channel(c, data, len, in);
-	else if (stun_parse(&m, data, len) != 0)
-		c->ignored++;
-	else if (m.class == STUN_SUCCESS || m.class == STUN_ERROR)
+		return;
+	}
+	if (stun_parse(&m, data, len) != 0)
+		m.class = STUN_REQUEST; /* which is not for us, either */
+	if (m.class == STUN_SUCCESS || m.class == STUN_ERROR)
 		take_answer(c, &m, now_ms, in);
 	else if (m.class == STUN_INDICATION && c->state == TURNCLIENT_UP)
 		take_data(c, &m, in);

@@ -45,6 +45,7 @@ read_file(char buf[FILE_MAX + 1], const char *path, bool *loose)
 	int err = 0;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
+	buf[0] = '\0';
 	if (fd == -1)
 		return -errno;
 	while (n > 0 && len < FILE_MAX) {
@@ -122,7 +123,8 @@ int
 turnlogin_make(struct turnlogin *l, const struct credential_secret *secret,
     uint64_t expiry_s, const char *user)
 {
-	char name[CREDENTIAL_NAME_MAX], password[CREDENTIAL_TURN_PASSWORD_LEN + 1];
+	char name[CREDENTIAL_NAME_MAX],
+	    password[CREDENTIAL_TURN_PASSWORD_LEN + 1];
 	int n = snprintf(
 	    name, sizeof(name), "%llu:%s", (unsigned long long)expiry_s, user);
 

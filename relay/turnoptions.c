@@ -13,6 +13,7 @@
 #include "log.h"
 #include "option.h"
 #include "ready.h"
+#include "seating.h"
 
 #define KEEPALIVE_S 25 /* below the 30 s of the shortest-lived NAT mappings */
 
@@ -38,19 +39,6 @@ static const char help[] =
     "  -j        records as JSON Lines\n"
     "  -q -v     say less, say more on standard error\n"
     "Standard input: permit PEER, forbid PEER\n";
-
-bool
-turnoptions_peer(struct addr *out, const char *text)
-{
-	struct addr a;
-
-	if (addr_parse(&a, text) != 0 && addr_parse_ip(&a, text, 0) != 0)
-		return false;
-	if (addr_is_any(&a) || addr_is_multicast(&a))
-		return false;
-	*out = a;
-	return true;
-}
 
 static void
 set_transport(struct turnoptions *o, const char *text)
@@ -184,7 +172,7 @@ check_peers(struct turnoptions *o)
 	for (int i = 0; i < o->n_peers; i++) {
 		struct addr a;
 
-		if (!turnoptions_peer(&a, o->peers[i]))
+		if (!seating_peer(&a, o->peers[i]))
 			option_fail("%s: a peer is ADDRESS or ADDRESS:PORT, "
 				    "and the server comes last",
 			    o->peers[i]);

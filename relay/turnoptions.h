@@ -36,7 +36,4 @@ struct turnoptions {
 
 /* Ends the program with 100 on a mistake, or when a file can't be read. */
 void turnoptions_read(struct turnoptions *o, int argc, char *argv[]);
-/* "ADDRESS" (port 0) or "ADDRESS:PORT". False: neither, or nobody. */
-bool turnoptions_peer(struct addr *out, const char *text);
-
 #endif

@@ -398,49 +398,17 @@ outgoing_cb(void *arg, const struct addr *peer, const uint8_t *data, size_t len)
 
 /* Standard input */
 
-static const char *
-do_line(struct turnproxy *t, char *line)
-{
-	char *arg = strchr(line, ' ');
-	struct addr peer;
-	int err = 0;
-
-	if (arg == NULL)
-		return "give permit PEER or forbid PEER";
-	*arg++ = '\0';
-	if (!turnoptions_peer(&peer, arg))
-		return "a peer is ADDRESS or ADDRESS:PORT";
-	if (strcmp(line, "permit") == 0)
-		err = seating_permit(&t->seating, &peer);
-	else if (strcmp(line, "forbid") == 0)
-		err = seating_forbid(&t->seating, &peer);
-	else
-		return "give permit PEER or forbid PEER";
-	switch (err) {
-	case 0:
-		return NULL;
-	case -ENOENT:
-		return "was not permitted";
-	case -ENOSPC:
-		return "too many peers";
-	case -EINVAL:
-		return "without its port, say with -d which port the daemon "
-		       "has";
-	default:
-		return strerror(-err);
-	}
-}
-
 static void
 line_cb(void *arg, const char *line, size_t len)
 {
+	struct turnproxy *t = arg;
 	char copy[LINE_MAX_LEN + 1];
 	const char *wrong = NULL;
 
 	if (len == 0)
 		return;
 	memcpy(copy, line, len + 1);
-	wrong = do_line(arg, copy);
+	wrong = seating_command(&t->seating, copy);
 	if (wrong != NULL)
 		log_warnx("standard input: %s: %s", line, wrong);
 }
@@ -523,7 +491,7 @@ seat_peers(struct turnproxy *t)
 		struct addr peer;
 		int err = 0;
 
-		if (turnoptions_peer(&peer, t->o.peers[i]))
+		if (seating_peer(&peer, t->o.peers[i]))
 			err = seating_permit(&t->seating, &peer);
 		if (err == 0)
 			continue;
@@ -579,12 +547,14 @@ release(struct turnproxy *t)
 static void
 tear_down(struct turnproxy *t)
 {
+	uint64_t refused = t->seating.refused + t->client->ignored;
+
 	release(t);
 	log_info("dropped: %llu datagrams without an allocation or a "
 		 "permission, %llu as the connection was slow, %llu of peers "
 		 "that may not send, %llu that no daemon waited for",
 	    (unsigned long long)t->dropped, (unsigned long long)t->link_dropped,
-	    (unsigned long long)(t->seating.refused + t->client->ignored),
+	    (unsigned long long)refused,
 	    (unsigned long long)t->seating.unheard);
 	seating_free(&t->seating);
 	resolve_cancel(t->lookup);
