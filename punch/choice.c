@@ -47,7 +47,7 @@ merged(const struct choice *c)
 	r = c->direct;
 	/* Not failed as long as a relay may do. Once it was said, what is tried
 	 * again and again there is no news. */
-	if (r.state == PATH_FAILED && trying(&c->relay) &&
+	if (r.state == PATH_FAILED && (c->expected || trying(&c->relay)) &&
 	    c->said.state != PATH_FAILED)
 		r = (struct report){.state = PATH_CHECKING};
 	return r;
@@ -127,6 +127,17 @@ choice_relay(
 {
 	c->relay = *r;
 	return decide(c, r, false, out);
+}
+
+size_t
+choice_expect(struct choice *c, bool expected, struct report out[CHOICE_MAX])
+{
+	const struct report none = {.state = PATH_WAITING};
+
+	if (c->expected == expected)
+		return 0;
+	c->expected = expected;
+	return decide(c, &none, true, out);
 }
 
 void

@@ -14,17 +14,21 @@
 
 struct choice {
 	bool relay_only;
+	bool expected;		     /* a relay may be bound soon */
 	struct report direct, relay; /* the latest of each list */
 	const char *why;	     /* it is not direct; NULL: it is */
 	struct report said;
 };
 
 void choice_init(struct choice *c, bool relay_only);
-/* Both return how many of out are to be said, in their order. */
+/* These return how many of out are to be said, in their order. */
 size_t choice_direct(
     struct choice *c, const struct report *r, struct report out[CHOICE_MAX]);
 size_t choice_relay(
     struct choice *c, const struct report *r, struct report out[CHOICE_MAX]);
+/* While a relay is expected, the peer has not failed. */
+size_t choice_expect(
+    struct choice *c, bool expected, struct report out[CHOICE_MAX]);
 /* The relays' list sleeps, or has no relay any more: it has no say. */
 void choice_asleep(struct choice *c);
 /* A new introduction: what was the reason is none now. */

@@ -113,6 +113,19 @@ peer_port_error(
 }
 
 static void
+say(struct peer *p, const struct report *said, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct output *put = outputs_add(&p->out);
+
+		if (put == NULL)
+			return;
+		put->is_report = true;
+		put->report = said[i];
+	}
+}
+
+static void
 collect(struct peer *p)
 {
 	struct checklist *lists[] = {&p->list, &p->relay};
@@ -131,13 +144,7 @@ collect(struct peer *p)
 			}
 			n = i == 0 ? choice_direct(&p->choice, &o.report, said)
 				   : choice_relay(&p->choice, &o.report, said);
-			for (size_t k = 0; k < n; k++) {
-				put = outputs_add(&p->out);
-				if (put == NULL)
-					break;
-				put->is_report = true;
-				put->report = said[k];
-			}
+			say(p, said, n);
 		}
 	}
 }
@@ -190,6 +197,7 @@ static void
 govern(struct peer *p, uint64_t now_us)
 {
 	uint32_t hinted = p->relay.hinted;
+	struct report said[CHOICE_MAX];
 
 	p->relay.hinted = 0;
 	if ((hinted & CHECK_HINT_NEED) != 0)
@@ -202,6 +210,7 @@ govern(struct peer *p, uint64_t now_us)
 	signal_try(p, now_us);
 	rouse(p, now_us);
 	collect(p);
+	say(p, said, choice_expect(&p->choice, now_us < p->expect_us, said));
 }
 
 /* What govern has to see, and no list steps for. */

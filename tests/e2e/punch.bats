@@ -189,6 +189,49 @@ code_of() {
 	[ ! -s "$T/pa.err" ]
 }
 
+# bound n port: the peer itself, as a relay would pass its datagrams on.
+bound() {
+	echo "candidate type=relay endpoint=127.0.0.1:$2 priority=16777215" \
+	    "server=127.0.0.1:3478 key=${key[$1]} state=bound"
+}
+
+@test "-r without a relay: 111, and says so; direct checks get no answer" {
+	lend a
+	lend b
+	all 2 "$b_port" controlling A B >"$T/pa.in"
+	all 1 "$a_port" controlled B A >"$T/pb.in"
+	mkfifo "$T/hold"
+	exec 7<>"$T/hold"
+	cat "$T/pa.in" >&7
+	"$B/nat-punch" -1 -r -w 2 -s "$T/a" <"$T/hold" >"$T/pa.out" \
+	    2>"$T/pa.err" 3>&- 7>&- &
+	pa_pid=$!
+	pids="$pids $!"
+	punch pb -1 -w 2 -s "$T/b" 7>&-
+	code_of "$pa_pid"
+	exec 7>&-
+	[ "$rc" -eq 111 ]
+	grep -q "peer ${key[2]}: no relay is bound" "$T/pa.err"
+	code_of "$pb_pid"
+	[ "$rc" -eq 111 ]
+	run ! grep -E 'direct|relayed' "$T/pa.out" "$T/pb.out"
+}
+
+@test "-r with a relay: relayed, and exit 0" {
+	lend a
+	lend b
+	{ bound 2 "$b_port"; all 2 9 controlling A B; } >"$T/pa.in"
+	{ all 1 9 controlled B A; bound 1 "$a_port"; } >"$T/pb.in"
+	punch pa -1 -r -s "$T/a"
+	punch pb -1 -r -s "$T/b"
+	code_of "$pa_pid"
+	[ "$rc" -eq 0 ]
+	code_of "$pb_pid"
+	[ "$rc" -eq 0 ]
+	[[ $(tail -n 1 "$T/pa.out") =~ ^path\ key=${key[2]//+/\\+}\ state=relayed\ endpoint=127.0.0.1:$b_port\ rtt_us=[0-9]+\ local=127.0.0.1:$a_port\ method=relay\ reason=relay-only$ ]]
+	run ! grep -E 'direct|failed' "$T/pa.out" "$T/pb.out"
+}
+
 @test "bad records get one warning each and lose nothing" {
 	lend a
 	lend b

@@ -186,6 +186,21 @@ failed_when_both_are(void **state)
 }
 
 static void
+failed_when_none_is_expected(void **state)
+{
+	(void)state;
+	assert_int_equal(choice_expect(&c, true, out), 0);
+	direct(PATH_CHECKING, NULL);
+	direct(PATH_FAILED, "no-candidates");
+	assert_int_equal(n, 0);
+	n = choice_expect(&c, false, out);
+	said(0, PATH_FAILED, "no-candidates");
+	assert_int_equal(n, 1);
+	n = choice_expect(&c, true, out);
+	assert_int_equal(n, 0);
+}
+
+static void
 relay_only(void **state)
 {
 	(void)state;
@@ -211,6 +226,7 @@ main(void)
 	    cmocka_unit_test_setup(why_not_direct, begin),
 	    cmocka_unit_test_setup(relay_lost, begin),
 	    cmocka_unit_test_setup(failed_when_both_are, begin),
+	    cmocka_unit_test_setup(failed_when_none_is_expected, begin),
 	    cmocka_unit_test_setup(relay_only, begin),
 	};
 
