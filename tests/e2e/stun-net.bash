@@ -394,15 +394,19 @@ follow_dead_server() {
 # Nobody answers at first: what there is, is told before that is settled, and
 # the answer makes a generation of its own.
 follow_blocked() {
-	small_net
-	deaf srv
+	net_public
+	net_nat na 198.51.100
+	net_host ha na
+	turn pub 192.0.2.1
+	deaf pub
 	: >"$NET_DIR/f.out"
-	"$stun" gather -f -vv -p 5000 -S 10.0.0.9 >>"$NET_DIR/f.out" 2>&1 &
+	nsenter --net=/run/netns/ha "$stun" gather -f -t 1 -vv -p 5000 \
+	    -S 192.0.2.1 >>"$NET_DIR/f.out" 2>&1 &
 	within lines "$NET_DIR/f.out" 1 '^candidates generation=1 count=1$'
-	within lines "$NET_DIR/f.out" 1 'server 10.0.0.9:3478 skipped: no answer'
+	within lines "$NET_DIR/f.out" 1 'server 192.0.2.1:3478 skipped: no answer'
 	grep -e '^candidates' -e skipped "$NET_DIR/f.out" | head -n 1 |
 	    grep -q '^candidates' || fail 'it waited for the silent server'
-	hearing srv
+	hearing pub
 	within lines "$NET_DIR/f.out" 1 'candidate type=srflx'
 	within lines "$NET_DIR/f.out" 1 '^candidates generation=2 count=2$'
 }
