@@ -10,7 +10,7 @@
 #define OUTPUT_MAX 16384 /* bytes for a client that does not read */
 
 int
-connections_bind(struct connections *c, const struct addr *at)
+connections_bind(struct connections *c, const struct addr *at, bool extra)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
@@ -26,8 +26,15 @@ connections_bind(struct connections *c, const struct addr *at)
 	if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0)
 		addr_from_sockaddr(got, (struct sockaddr *)&ss);
 	got->tcp = true;
+	c->extra[c->n] = extra;
 	c->fd[c->n++] = fd;
 	return 0;
+}
+
+bool
+connections_is_extra(const struct connections *c, int i)
+{
+	return c->extra[i];
 }
 
 /* Which client spoke there? The number may be wrong later, and is checked

@@ -19,12 +19,14 @@ struct connections {
 	void *arg;
 	int fd[CONNECTIONS_SOCKETS];
 	struct addr at[CONNECTIONS_SOCKETS]; /* .tcp is set */
+	bool extra[CONNECTIONS_SOCKETS];
 	int n;
 	uint64_t count[STREAM_BROKEN + 1];
 };
 
-/* Listens there. Returns 0 or -errno. */
-int connections_bind(struct connections *c, const struct addr *at);
+/* Listens there; extra: where nothing listens on UDP. Returns 0 or -errno. */
+int connections_bind(struct connections *c, const struct addr *at, bool extra);
+bool connections_is_extra(const struct connections *c, int i);
 /* To be called after the last bind. stepped is called after each message that
  * the server took. Returns 0 or -ENOMEM. */
 int connections_start(struct connections *c, struct loop *l,

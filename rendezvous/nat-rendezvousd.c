@@ -416,7 +416,7 @@ listen_both(struct daemon *d, struct listener **l, const struct addr *at)
 
 	if (rc != 0)
 		return rc;
-	rc = connections_bind(&d->connections, listener_addr(*l));
+	rc = connections_bind(&d->connections, listener_addr(*l), false);
 	if (rc != 0)
 		listener_free(*l);
 	return rc;
@@ -441,7 +441,7 @@ listen_at(struct daemon *d, struct addr at)
 		at.port = d->tcp_port[i];
 		if (at.port == d->port)
 			continue;
-		rc = connections_bind(&d->connections, &at);
+		rc = connections_bind(&d->connections, &at, true);
 		if (rc != 0)
 			listen_failed(rc, &at, "TCP", "-T");
 	}
@@ -487,6 +487,11 @@ start(struct daemon *d)
 		load_allow(d);
 	if (load_secrets(&d->tokens, error) != 0)
 		fatalx(EXIT_USAGE, "%s", error);
+	for (size_t i = 0; i < d->tokens.n; i++)
+		if (d->tokens.relay[i].secret.loose)
+			log_warnx("%s: others may read this secret; chmod 600 "
+				  "it",
+			    d->tokens.relay[i].path);
 	d->server.tokens = d->tokens;
 	d->server.tokens.wall_s = wall_ns() / 1000000000u;
 	tokens_wipe(&d->tokens);
@@ -541,7 +546,7 @@ announce(struct daemon *d)
 		record_write(&r, STDOUT_FILENO, d->json);
 	}
 	for (int i = 0; i < d->connections.n; i++) {
-		if (d->connections.at[i].port == d->port)
+		if (!connections_is_extra(&d->connections, i))
 			continue;
 		log_info("listening on %s, TCP",
 		    addr_format(&d->connections.at[i], text));

@@ -37,6 +37,8 @@ tell_hello(const struct status *st, struct control_conn *c)
 		control_put(c, &r);
 	}
 	for (int i = 0; i < st->connections->n; i++) {
+		if (!connections_is_extra(st->connections, i))
+			continue;
 		status_listen_tcp(&r, &st->connections->at[i]);
 		control_put(c, &r);
 	}

@@ -227,7 +227,7 @@ field() {
 	wait "$server_pid" || :
 	agent b -S "$(pub s)@127.0.0.1:$port" "$(pub a)"
 	await b.out "^session server=$(pub s) endpoint=127.0.0.1:$port state=down reason=no-answer$"
-	[ "$(cat b.err)" = "nat-rendezvous: warning: 127.0.0.1:$port: no answer; is nat-rendezvousd running there, and UDP open? try: nat-rendezvous ping -S $(pub s)@127.0.0.1:$port" ]
+	[ "$(cat b.err)" = "nat-rendezvous: warning: 127.0.0.1:$port: no answer; is nat-rendezvousd running there, and UDP or TCP open? try: nat-rendezvous ping -S $(pub s)@127.0.0.1:$port" ]
 	serve s "$port" # and it is tried again
 	await b.out " state=up "
 }
