@@ -355,7 +355,7 @@ net_handshake() {
 	on "$1" wg show "$2" latest-handshakes | cut -f 2 | sort -n | tail -n 1
 }
 
-# net_server PROG: starts nat-rendezvousd on the public host (again, with the
+# net_server PROG [options]: starts nat-rendezvousd on the public host (again, with the
 # same key) and returns when it is ready. $NET_SERVERS then holds
 # KEY@host:port.
 net_server() {
@@ -364,7 +364,7 @@ net_server() {
 	NET_SERVERS=$(wg pubkey <"$NET_DIR/server.key")@$NET_SERVER:3478
 	NET_SERVERS6=${NET_SERVERS%@*}@[$NET_SERVER6]:3478
 	[ -p "$NET_DIR/ready" ] || mkfifo "$NET_DIR/ready"
-	nsenter --net=/run/netns/pub "$1" -k "$NET_DIR/server.key" \
+	nsenter --net=/run/netns/pub "$@" -k "$NET_DIR/server.key" \
 	    -b "$NET_SERVER" -b "$NET_SERVER6" -N 5 \
 	    5>"$NET_DIR/ready" 2>"$NET_DIR/server.log" &
 	net_server_pid=$!

@@ -70,8 +70,8 @@ only_wireguard_left() {
 	done
 }
 
-server() {
-	net_server "$NATKIT_BUILD/nat-rendezvousd"
+server() { # [nat-rendezvousd's options]
+	net_server "$NATKIT_BUILD/nat-rendezvousd" "$@"
 }
 
 pair() { # two WireGuard interfaces that know each other's key
@@ -752,5 +752,8 @@ scenario_soak_server() {
 	grep -q ' 0% packet loss' "$NET_DIR/ping.log" || fail "packets were lost"
 	echo "FIGURE 15 server kills: $(grep -o '[0-9]* received' "$NET_DIR/ping.log"), 0 % lost"
 }
+
+# shellcheck source=tests/lab/relay-scenarios.bash
+. "$here/relay-scenarios.bash"
 
 "scenario_$1" "${@:2}"

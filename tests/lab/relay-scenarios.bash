@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: ISC
+# shellcheck shell=bash disable=SC2154
+#
+# The scenarios with a relay; read by scenarios.bash.
+
+# relays N: that many relays on the public host, at 192.0.2.2, .3 ..., and the
+# rendezvous that gives their tokens. Control sockets are relay.N.sock.
+relays() {
+	local n
+	(umask 077 && wg genkey >"$NET_DIR/relay.secret")
+	server_options=()
+	for n in $(seq 2 $(($1 + 1))); do
+		ip -n pub addr add "192.0.2.$n/24" dev eth
+		start_relay "$n"
+		server_options+=(-R "$NET_DIR/relay.secret@192.0.2.$n:3478")
+	done
+	server "${server_options[@]}"
+}
+
+start_relay() { # N
+	[ -p "$NET_DIR/relay.ready" ] || mkfifo "$NET_DIR/relay.ready"
+	nsenter --net=/run/netns/pub "$NATKIT_BUILD/nat-relayd" \
+	    -b "192.0.2.$1" -k "$NET_DIR/relay.secret" \
+	    -c "$NET_DIR/relay.$1.sock" -N 5 5>"$NET_DIR/relay.ready" \
+	    2>"$NET_DIR/relay.$1.log" &
+	declare -g "relay_$1=$!"
+	read -r _ <"$NET_DIR/relay.ready"
+}
+
+relay_asked() { # N COMMAND
+	printf '%s\n' "$2" | timeout 5 socat -t 2 - \
+	    "UNIX-CONNECT:$NET_DIR/relay.$1.sock"
+}
+
+# No way but the relay's: the two NATs' addresses don't reach each other.
+no_direct() {
+	on isp nft -f - <<-N
+	table ip wall {
+		chain through { type filter hook forward priority 0
+			ip saddr { 198.51.100.2, 203.0.113.2 } \
+			ip daddr { 198.51.100.2, 203.0.113.2 } drop; }
+	}
+	N
+}
+
+yes_direct() {
+	on isp nft delete table ip wall
+}
+
+# What the last word of a nat-wg on its peer is.
+last_word() { # IF
+	sed -n 's/^path .* state=connected .*method=relay.*/relayed/p
+		s/^path .* state=connected .*/direct/p' "$NET_DIR/$1.out" |
+		tail -n 1
+}
+
+both_are() { # WORD
+	[ "$(last_word wga),$(last_word wgb)" = "$1,$1" ]
+}
+
+# A stream each way through the tunnel: RATE a second, for SECONDS.
+streams() { # RATE SECONDS
+	local h o
+	for h in a1 b2; do
+		nsenter "--net=/run/netns/h${h%?}" "$NATKIT_BUILD/tools/udp-count" \
+		    receive "10.9.0.${h#?}:7000" "$(($2 + 2))" \
+		    >"$NET_DIR/got.${h%?}" &
+	done
+	within 5 listening_7000 || fail "udp-count does not listen"
+	for h in a2 b1; do
+		o=${h%?}
+		nsenter "--net=/run/netns/h$o" "$NATKIT_BUILD/tools/udp-count" \
+		    send "10.9.0.${h#?}:7000" "$1" "$2" &
+		declare -g "stream_$o=$!"
+	done
+}
+
+listening_7000() {
+	[ -n "$(on ha ss -Huln 'sport = 7000')" ] &&
+		[ -n "$(on hb ss -Huln 'sport = 7000')" ]
+}
+
+# lost FILE FROM_MS TO_MS: prints how many numbers are missing of those that
+# came in that time, and by how many places the latest came at worst.
+lost() {
+	awk -v from="$2" -v to="$3" '
+	$1 >= from && $1 <= to {
+		if (n == 0 || $2 < low) low = $2
+		if (n == 0 || $2 > high) high = $2
+		if (!(($2) in seen)) n++
+		seen[$2] = 1
+		if (high - $2 > late) late = high - $2
+	}
+	END { print n == 0 ? 999999 : high - low + 1 - n, late + 0 }' \
+	    "$NET_DIR/$1"
+}
+
+# The longest time without an arrival, in ms, from FROM_MS to TO_MS.
+gap() { # FILE FROM_MS TO_MS
+	awk -v last="$2" -v to="$3" '
+	$1 > to { exit }
+	$1 > last { if ($1 - last > gap) gap = $1 - last; last = $1 }
+	END { if (to - last > gap) gap = to - last; print gap + 0 }' \
+	    "$NET_DIR/$1"
+}
+
+# upgrade NAME: the path becomes direct now or has just done so; measures the
+# second before to the two seconds after.
+upgrade() {
+	local at f l late
+	within 70 both_are direct || fail "$1: it does not become direct"
+	net_ms
+	at=$net_ms
+	sleep 2
+	for f in a b; do
+		read -r l late <<<"$(lost "got.$f" $((at - 1000)) $((at + 1900)))"
+		echo "FIGURE $1, towards h$f: $l of 580 lost, reordered by $late at most"
+		[ "$l" -le 5 ] || fail "$1: $l packets were lost"
+		[ "$late" -le 3 ] || fail "$1: reordered by $late"
+	done
+}
+
+# relay, direct, relay, direct under 200 packets a second each way. The NAT
+# forgets its table, and to be sure that the way is gone, nothing direct passes
+# for a while.
+scenario_relay_moves() {
+	local at
+	net_begin
+	net_two_sites
+	pair
+	relays 1
+	no_direct
+	start_wg ha wga
+	start_wg hb wgb
+	within 10 both_are relayed || fail "not relayed"
+	streams 200 100
+	sleep 1
+	yes_direct
+	upgrade "relay to direct"
+	no_direct
+	net_flush na
+	net_ms
+	at=$net_ms
+	within 10 both_are relayed || fail "not relayed again"
+	sleep 3
+	for f in a b; do
+		l=$(gap "got.$f" "$at" $((at + 2900)))
+		echo "FIGURE direct to relay, towards h$f: $l ms without a packet"
+		[ "$l" -le 2000 ] || fail "direct to relay took $l ms"
+	done
+	yes_direct
+	upgrade "relay to direct again"
+	kill "$stream_a" "$stream_b"
+}
+
+net_flush() {
+	on "$1" conntrack -F 2>/dev/null
+}
+
+# The relay that carries the pair is killed.
+scenario_relay_killed() {
+	local n at f l
+	net_begin
+	net_two_sites
+	pair
+	relays 2
+	no_direct
+	start_wg ha wga
+	start_wg hb wgb
+	within 10 both_are relayed || fail "not relayed"
+	streams 50 20
+	sleep 2
+	n=$(sed -n 's/^path .* endpoint=192\.0\.2\.\([23]\):.*/\1/p' \
+	    "$NET_DIR/wga.out" | tail -n 1)
+	[ "$(relay_asked "$n" stats | grep -c '^end status=ok')" = 1 ] ||
+		fail "relay $n does not answer"
+	net_ms
+	at=$net_ms
+	f=relay_$n
+	kill -9 "${!f}"
+	sleep 6
+	for f in a b; do
+		l=$(gap "got.$f" "$at" $((at + 5500)))
+		echo "FIGURE relay killed, towards h$f: $l ms without a packet"
+		[ "$l" -le 3000 ] || fail "it took $l ms"
+	done
+	has wga "endpoint=192\.0\.2\.$((5 - n)):" || fail "not on the second"
+	kill "$stream_a" "$stream_b"
+}
+
+# The rendezvous is gone: a relayed path and its binding stay.
+scenario_relay_rendezvous_killed() {
+	local f l at
+	net_begin
+	net_two_sites
+	pair
+	relays 1
+	no_direct
+	start_wg ha wga
+	start_wg hb wgb
+	within 10 both_are relayed || fail "not relayed"
+	kill -9 "$net_server_pid"
+	streams 20 40
+	sleep 1
+	net_ms
+	at=$net_ms
+	sleep 36
+	for f in a b; do
+		read -r l _ <<<"$(lost "got.$f" "$at" $((at + 35000)))"
+		[ "$l" = 0 ] || fail "$l packets were lost"
+	done
+	both_are relayed || fail "it says something else"
+	kill "$stream_a" "$stream_b"
+}
+
+scenario_relay_only() {
+	local n
+	net_begin
+	net_two_sites
+	pair
+	relays 1
+	start_wg ha wga -r
+	start_wg hb wgb -r
+	within 10 both_are relayed || fail "not relayed"
+	pings ha 10.9.0.2 || fail "no ping"
+	sleep 4
+	both_are relayed || fail "not relayed any more"
+	! has wga 'state=direct' || fail "it became direct"
+	kill "$pid_wga" "$pid_wgb"
+	wait "$pid_wga" "$pid_wgb" || :
+	net_wg_forget ha wga wgb 10.9.0.2
+	net_wg_forget hb wgb wga 10.9.0.1
+	no_direct
+	start_wg ha wga -d
+	start_wg hb wgb -d
+	sleep 4
+	! pings ha 10.9.0.2 || fail "it is direct only, and passes the wall"
+	yes_direct
+	within 60 both_are direct || fail "not direct"
+	! has wga 'method=relay' || fail "-d used the relay"
+	n=$(relay_asked 2 pairs | grep -c '^binding' || :)
+	[ "$n" = 0 ] || fail "-d has bound at the relay"
+}
