@@ -6,7 +6,7 @@
 # 4478, daemons at ports 7001 and 7002.
 
 set -eu
-export LC_ALL=C
+export LC_ALL=C ASAN_OPTIONS=${ASAN_OPTIONS:-}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 build=$(cd "${NATKIT_BUILD:-$here/../../build}" && pwd)
 [ $$ = 1 ] || exit 100
@@ -214,8 +214,8 @@ denied() {
 
 # A peer that the server refuses is named, and the others work.
 coturn_denies() {
-	kill $coturn
-	wait $coturn || :
+	kill "$coturn"
+	wait "$coturn" || :
 	coturn -a -u alice:secret --denied-peer-ip 127.0.0.9
 	turn p -u user -d 7001 127.0.0.1:7002 127.0.0.9 127.0.0.1
 	has p.out 'permission peer=127.0.0.9 state=refused code=403'
@@ -253,20 +253,20 @@ refused() {
 	# TLS with the right one, and with the name that it has
 	turn p -u user -C own.pem -T tls 127.0.0.1
 	stop p
-	kill $coturn
-	wait $coturn || :
+	kill "$coturn"
+	wait "$coturn" || :
 	coturn -a -u alice:secret --cert cert.pem --pkey key.pem
 	once 111 'for another name' -u user -C cert.pem -T tls 127.0.0.1
-	kill $coturn
-	wait $coturn || :
+	kill "$coturn"
+	wait "$coturn" || :
 	# coturn's use-auth-secret
 	coturn --use-auth-secret --static-auth-secret "$(cat secret)"
 	once 100 'check the secret in -k' -k wrong-secret 127.0.0.1
 	turn p -k secret 127.0.0.1
 	stop p
 	# a quota
-	kill $coturn
-	wait $coturn || :
+	kill "$coturn"
+	wait "$coturn" || :
 	coturn -a -u alice:secret --user-quota 1
 	turn p -u user 127.0.0.1
 	once 111 'as many allocations as it may' -u user 127.0.0.1
@@ -345,8 +345,8 @@ lost() {
 	at=$(field p.out state=up relayed)
 	repeat d.got '^db-three' say three db
 	repeat db.got '^three' tell 7002 "$at" three
-	kill -9 $coturn
-	wait $coturn 2>/dev/null || :
+	kill -9 "$coturn"
+	wait "$coturn" 2>/dev/null || :
 	within has p.out '^allocation .*state=down'
 	coturn -a -u alice:secret
 	within has p.out state=up 2
@@ -354,8 +354,8 @@ lost() {
 	stop p
 	# over UDP nothing tells that it went, until it is asked
 	turn q -u user -t 1 -p 7101 127.0.0.1:7002 127.0.0.1
-	kill -9 $coturn
-	wait $coturn 2>/dev/null || :
+	kill -9 "$coturn"
+	wait "$coturn" 2>/dev/null || :
 	coturn -a -u alice:secret
 	within has q.out state=up 2
 	stop q db d
@@ -369,7 +369,8 @@ side() {
 	[ -p "$name.in" ] || mkfifo "$name.in"
 	exec {fd}<>"$name.in"
 	in[$name]=$fd
-	"$build/nat-relay" tcp -v "$@" <"$name.in" >"$name.out" \
+	ASAN_OPTIONS=$ASAN_OPTIONS${ASAN_OPTIONS:+:}quarantine_size_mb=1 \
+	    "$build/nat-relay" tcp -v "$@" <"$name.in" >"$name.out" \
 	    2>>"$name.err" &
 	pid[$name]=$!
 }
@@ -393,7 +394,7 @@ tokens() {
 		exec {fd}<>$who.agent.in
 		echo 'candidates generation=1 count=0' >&"$fd"
 		"$build/nat-rendezvous" agent -k $who.key \
-		    -S "$(cat s.pub)@127.0.0.1:4000" "$(cat $peer.pub)" \
+		    -S "$(cat s.pub)@127.0.0.1:4000" "$(cat "$peer.pub")" \
 		    <$who.agent.in >$who.agent 2>$who.agent.err &
 		pid[agent_$who]=$!
 	done
@@ -483,6 +484,41 @@ better() {
 	# and the connection was kept for that
 	[ "$(grep -c connected c.err)" -eq 1 ]
 	stop c
+}
+
+# The whole pipeline, and a network that lets no UDP to the relay: relayed over
+# TCP; then UDP passes, and the path moves to it.
+pipeline() {
+	local who fd
+	relayd
+	tokens
+	nft 'table ip f { chain in { type filter hook input priority 0;
+	    udp dport { 4478, 50000-50099 } drop; }; }'
+	"$build/nat-rendezvousd" -N 5 -k s.key -b 127.0.0.1 -p 4000 \
+	    -R secret@127.0.0.1:4478 5>ready 2>rendezvous.err &
+	read -r _ <ready
+	for who in a b; do
+		case $who in a) peer=b port=7001 ;; b) peer=a port=7002 ;; esac
+		"$build/nat-port" -N 5 "$port" "$who.sock" 5>ready 2>$who.port.err &
+		read -r _ <ready
+		exec {fd}<>$who.agent.in
+		echo 'candidates generation=1 count=0' >&"$fd"
+		"$build/nat-rendezvous" agent -k $who.key -s $who.sock \
+		    -S "$(cat s.pub)@127.0.0.1:4000" "$(cat "$peer.pub")" \
+		    <$who.agent.in 2>$who.agent.err |
+		"$build/nat-relay" pair -s $who.sock 2>$who.pair.err |
+		"$build/nat-relay" tcp -s $who.sock 2>$who.err |
+		tee $who.out |
+		"$build/nat-punch" -r -s $who.sock >$who.path 2>$who.punch.err &
+	done
+	within has a.path 'state=relayed endpoint=127.0.0.1'
+	within has b.path 'state=relayed endpoint=127.0.0.1'
+	! grep -q 'state=relayed endpoint=127.0.0.1:500[0-9][0-9] ' a.path ||
+		fail "over UDP, where none passes"
+	nft delete table ip f
+	within has a.out 'state=gone reason=udp'
+	within has a.path 'state=relayed endpoint=127.0.0.1:500[0-9][0-9] '
+	within has b.path 'state=relayed endpoint=127.0.0.1:500[0-9][0-9] '
 }
 
 memory() {

@@ -103,6 +103,11 @@ usage() {
 	scenario better
 }
 
+@test "tcp: in the pipeline, where UDP to the relay is dropped, and then not" {
+	command -v nft >/dev/null || skip "nft is not installed"
+	scenario pipeline
+}
+
 @test "tcp: a slow relay costs the oldest datagrams, and no memory" {
 	scenario slow
 }
