@@ -34,11 +34,13 @@ struct train {
 	struct outlet out;
 	int fd;
 	uint16_t index;
+	uint16_t expect; /* messages of the next read */
 	struct addr at;
 };
 
 struct trains {
 	struct outbox *outbox;
+	unsigned int used; /* places: what is in them may wait to be sent */
 	struct mmsghdr hdr[TRAIN_BATCH];
 	struct iovec iov[TRAIN_BATCH];
 	struct sockaddr_storage name[TRAIN_BATCH];
@@ -147,6 +149,7 @@ train_open(
 		return -ENOMEM;
 	t->shared = shared;
 	t->index = c->index;
+	t->expect = 1;
 	t->at = c->at;
 	t->fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
 	    IPPROTO_UDP);
@@ -210,15 +213,15 @@ segment_of(struct msghdr *mh, size_t len)
 	return size > 0 && (size_t)size < len ? (size_t)size : len;
 }
 
-/* With IP_RECVERR the error of an ICMP message is returned once instead of
- * data: that is not the end of what waits. */
+/* Reads into places [from, to). With IP_RECVERR the error of an ICMP message is
+ * returned once instead of data: that is not the end of what waits. */
 static int
-receive(struct train *t)
+receive(struct train *t, unsigned int from, unsigned int to)
 {
 	struct trains *s = t->shared;
 	int n;
 
-	for (int i = 0; i < TRAIN_BATCH; i++) {
+	for (unsigned int i = from; i < to; i++) {
 		struct msghdr *mh = &s->hdr[i].msg_hdr;
 
 		mh->msg_namelen = sizeof(s->name[i]);
@@ -227,7 +230,8 @@ receive(struct train *t)
 		s->iov[i].iov_len = PLACE_MAX;
 	}
 	for (int i = 0; i < TRIES; i++) {
-		n = recvmmsg(t->fd, s->hdr, TRAIN_BATCH, MSG_DONTWAIT, NULL);
+		n = recvmmsg(
+		    t->fd, s->hdr + from, to - from, MSG_DONTWAIT, NULL);
 		if (n >= 0)
 			return n;
 		if (errno == EAGAIN)
@@ -236,25 +240,42 @@ receive(struct train *t)
 	return 0;
 }
 
+/* How many messages to ask for the next time. To ask for more than there are
+ * costs as much as to read one: a socket of one flow mostly has one, that of
+ * many has as many as it is asked for. */
+static uint16_t
+expect(unsigned int asked, unsigned int n)
+{
+	if (n == asked)
+		return asked < TRAIN_BATCH / 4 ? (uint16_t)(asked * 4)
+					       : TRAIN_BATCH;
+	return n > 1 ? (uint16_t)n : 1;
+}
+
 int
 train_read(struct train *t, train_fn *fn, void *arg)
 {
 	struct trains *s = t->shared;
-	int n;
+	unsigned int from, n;
 
-	if (outbox_waits(s->outbox))
+	if (!outbox_waits(s->outbox))
+		s->used = 0;
+	else if (s->used + t->expect > TRAIN_BATCH)
 		trains_flush(s);
-	n = receive(t);
-	for (int i = 0; i < n; i++) {
+	from = s->used;
+	n = (unsigned int)receive(t, from, from + t->expect);
+	t->expect = expect(t->expect, n);
+	for (unsigned int i = from; i < from + n; i++) {
 		size_t len = s->hdr[i].msg_len;
 		size_t seg = segment_of(&s->hdr[i].msg_hdr, len);
-		struct addr from;
+		struct addr a;
 
 		if (addr_from_sockaddr(
-			&from, (const struct sockaddr *)&s->name[i]) == 0)
-			fn(arg, t, &from, s->iov[i].iov_base, len, seg);
+			&a, (const struct sockaddr *)&s->name[i]) == 0)
+			fn(arg, t, &a, s->iov[i].iov_base, len, seg);
 	}
-	return n;
+	s->used = from + n; /* whatever was flushed in between */
+	return (int)n;
 }
 
 void
@@ -276,6 +297,7 @@ void
 trains_flush(struct trains *s)
 {
 	outbox_flush(s->outbox);
+	s->used = 0;
 }
 
 uint64_t

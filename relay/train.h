@@ -42,8 +42,10 @@ const struct addr *train_addr(const struct train *t); /* as bound */
 typedef void train_fn(void *arg, struct train *t, const struct addr *from,
     const uint8_t *data, size_t len, size_t seg);
 
-/* One recvmmsg. Returns the number of messages; less than TRAIN_BATCH: no more
- * wait. Flushes everything first when the shared buffers are in use. */
+/* One recvmmsg. Returns the number of messages; TRAIN_BATCH: more may wait, now;
+ * less: if more wait, the socket is readable (level-triggered). The buffers are
+ * shared: other sockets may be read before trains_flush, so that what they
+ * queue leaves together; when there is no room, everything is flushed first. */
 int train_read(struct train *t, train_fn *fn, void *arg);
 /* Queues one datagram, or a train of them (seg < len). head (NULL or head_len
  * bytes, at most 64, copied) goes before each datagram. data is not copied: it must

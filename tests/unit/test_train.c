@@ -550,6 +550,60 @@ errors_do_not_stop_reading(void **state)
 	train_free(t);
 }
 
+struct forward {
+	struct train *out;
+	size_t to;
+	bool df; /* with one that flushes in between */
+};
+
+static void
+forward(void *arg, struct train *t, const struct addr *from, const uint8_t *p,
+    size_t len, size_t seg)
+{
+	const struct forward *f = arg;
+
+	(void)t;
+	(void)from;
+	if (f->df) {
+		assert_int_equal(
+		    train_send_df(f->out, train_addr(dest[f->to]), p, 10), 0);
+		note(&want[f->to], 10, add_sum(1, p, 10));
+	}
+	send_to(f->out, f->to, "h", 1, p, len, seg);
+}
+
+/* What one socket got must not be overwritten by what the next one gets. */
+static void
+many_are_read_before_the_flush(void **state)
+{
+	struct train *in[60];
+	struct forward f = {0};
+
+	(void)state;
+	f.out = open_train(ours, "127.0.0.1:0", true, false, BUFFER);
+	for (size_t i = 0; i < 60; i++)
+		in[i] = open_train(ours, "127.0.0.1:0", true, false, BUFFER);
+	for (size_t round = 0; round < 4; round++) {
+		for (size_t i = 0; i < 60; i++)
+			for (size_t k = 0; k < 1 + i % 7; k++)
+				train_queue(dest[9], train_addr(in[i]), NULL, 0,
+				    data + 7 * i + k, 90 + k, 30 + k);
+		trains_flush(theirs);
+		for (size_t i = 0; i < 60; i++) {
+			f.to = i % 3;
+			f.df = i == 31;
+			while (train_read(in[i], forward, &f) > 0)
+				;
+		}
+		trains_flush(ours);
+		for (size_t i = 0; i < 3; i++)
+			check(i);
+	}
+	for (size_t i = 0; i < 60; i++)
+		train_free(in[i]);
+	train_free(f.out);
+}
+
 static void
 what_cannot_be_bound(void **state)
 {
@@ -605,6 +659,7 @@ main(void)
 	    TEST(must_not_be_fragmented),
 	    TEST(errors_are_told_and_cost_nothing),
 	    TEST(errors_do_not_stop_reading),
+	    TEST(many_are_read_before_the_flush),
 	    TEST(what_cannot_be_bound),
 	};
 
