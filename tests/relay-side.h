@@ -4,6 +4,7 @@
 #ifndef NATKIT_TESTS_RELAY_SIDE_H
 #define NATKIT_TESTS_RELAY_SIDE_H
 
+#include <ctype.h>
 #include <errno.h>
 #include <poll.h>
 #include <sodium.h>
@@ -404,6 +405,62 @@ bind_loop(struct side *s, int peer, bool leave, struct addr at)
 			return code;
 	}
 	return 300;
+}
+
+/* "b" is another side's own address. */
+static struct addr
+endpoint(const char *text)
+{
+	struct addr a;
+
+	if (text[0] != '\0' && text[1] == '\0' && isalpha(text[0]))
+		return side(text[0])->own;
+	if (addr_parse(&a, text) != 0 && addr_parse_ip(&a, text, 0) != 0)
+		fail("%s: an address or a side", text);
+	return a;
+}
+
+static size_t
+unhex(const char *text, uint8_t *out, size_t cap)
+{
+	size_t n = 0;
+
+	if (sodium_hex2bin(out, cap, text, strlen(text), " ", &n, NULL) != 0)
+		fail("%s: not hexadecimal", text);
+	return n;
+}
+
+/* The next datagram of a pair or a TURN peer, or -1, -2 as of get. */
+static ssize_t
+next_data(struct side *s, uint8_t *out, uint64_t until)
+{
+	struct turnclient_in in;
+	struct addr from;
+	ssize_t n;
+
+	if (s->n > 0) {
+		struct letter *l = &s->inbox[s->first];
+
+		n = (ssize_t)l->len;
+		memcpy(out, l->data, l->len);
+		free(l->data);
+		s->first = (s->first + 1) % INBOX;
+		s->n--;
+		return n;
+	}
+	n = get(s, out, &from, until);
+	if (n > 4 && s->tcp && s->turn == NULL && out[0] >> 6 == 1) {
+		n -= 4;
+		memmove(out, out + 4, (size_t)n);
+	}
+	if (n >= 0 && s->turn != NULL) {
+		turnclient_input(s->turn, out, (size_t)n, now_ms(), &in);
+		if (in.what != TURNCLIENT_DATA)
+			return next_data(s, out, until);
+		memmove(out, in.data, in.len);
+		n = (ssize_t)in.len;
+	}
+	return n;
 }
 
 #endif

@@ -36,8 +36,7 @@ stat() {
 
 # until_true COMMAND...
 until_true() {
-	local i
-	for i in $(seq 200); do
+	for _ in $(seq 200); do
 		"$@" && return 0
 		sleep 0.05
 	done
@@ -315,6 +314,74 @@ scene_channel() {
 
 rss() {
 	sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$pid/status"
+}
+
+# 100 000 attempts of one address: few answers, not a byte more than was sent,
+# nothing grows, and another address does not notice.
+scene_storm() {
+	local before
+	serve -b 127.0.0.1
+	c a:storm=2000 >/dev/null
+	before=$(rss)
+	c a:secret=other a:storm=100000 >storm &
+	storm=$!
+	for _ in 1 2 3 4 5; do
+		c b:from=127.0.0.2 c:from=127.0.0.2 b:bind=c c:bind=b \
+			b:send=hello c:expect=hello
+	done
+	wait $storm
+	cat storm
+	read -r _ _ answers percent <storm
+	[ "${answers#answers=}" -gt 0 ]
+	[ "${answers#answers=}" -lt 5000 ]
+	[ "${percent#percent=}" -lt 10 ]
+	if ! grep -q libasan "/proc/$pid/maps"; then
+		[ $(($(rss) - before)) -lt 500 ]
+	fi
+	stop
+}
+
+# What is of no use ends: connections, pairs, allocations.
+scene_idle() {
+	serve -b 127.0.0.1
+	begin_clients a:tcp b:tcp b:turn c:tcp c:bind=d d:bind=e e:bind=d \
+		d:send=x e:expect=x
+	until_true is pairs 2
+	sleep 28
+	is connections_open 3
+	is pairs 2
+	sleep 9
+	# a never said anything; c's pair was not used
+	is connections_open 2
+	is connections_idle 1
+	is pairs 1
+	sleep 30
+	is connections_open 1
+	is allocations 1
+	end_clients
+	stop
+}
+
+# Clients that come and go, in every way: the same memory and descriptors.
+scene_flat() {
+	local round first files
+	serve -b 127.0.0.1 -b ::1 -a 127.0.0.1 -l requests=100000,address=10000
+	for round in $(seq 300); do
+		c a:bind=b b:bind=a a:flood=200,1200 b:unbind c:tcp c:bind=a \
+			a:bind=c c:flood=200,300 d:turn=u$((round % 50)) \
+			d:permit=p d:channel=p d:wrap=p,x p:expect=x e:tcp \
+			e:turn e:permit=p e:wrap=p,y p:expect=y >/dev/null
+		control drop tester >/dev/null
+		control drop u$((round % 50)) >/dev/null
+		case $round in
+		60) first=$(rss) files=$(find "/proc/$pid/fd" | wc -l) ;;
+		esac
+	done
+	echo "RSS $first kB, then $(rss) kB"
+	[ $(($(rss) - first)) -lt 300 ]
+	until_true is relayed_ports 0
+	[ $(($(find "/proc/$pid/fd" | wc -l) - files)) -lt 4 ]
+	stop
 }
 
 # Who does not read loses his own datagrams, and costs no one anything.

@@ -82,6 +82,10 @@ refused() {
 	net slow
 }
 
+@test "100000 bind attempts of one address cost nobody else anything" {
+	net storm
+}
+
 @test "connections are bounded; an external address is told and reached" {
 	net connections
 }

@@ -26,6 +26,8 @@
  *   a:secret=FILE   for the next credentials
  *   a:name=TEXT     as user name, whatever it is
  *   a:nonce=TEXT    in the next BIND, instead of asking for one
+ *   a:storm=N       BINDs that are not waited for, every other one signed; prints
+ *                   how many answers came, and how many bytes of 100 sent
  *   a:plain         a Binding request to where data goes; !none
  * Data:
  *   a:to=b|main|x:y to the latest relay port bound for b, the server, an address
@@ -73,6 +75,50 @@ do_replay(struct side *s, const char *arg, const char *want)
 }
 
 static void
+count_answers(struct side *s, unsigned int *answers, size_t *bytes)
+{
+	static uint8_t in[BUFFER];
+	ssize_t n;
+
+	while ((n = recv(s->fd, in, sizeof(in), MSG_DONTWAIT)) > 0) {
+		(*answers)++;
+		*bytes += (size_t)n;
+	}
+}
+
+static void
+do_storm(struct side *s, unsigned int n)
+{
+	static uint8_t in[BUFFER];
+	size_t sent = 0, got = 0;
+	unsigned int answers = 0;
+	char nonce[256] = "";
+	uint8_t out[STUN_MAX];
+	struct pollfd p = {.fd = s->fd, .events = POLLIN};
+	struct ticket ticket;
+	struct stun_msg m;
+
+	make_ticket(s, s->peer, &ticket);
+	sent = build_bind(s, &ticket, NULL, s->peer, false, out);
+	put_bytes(s, &server, out, sent);
+	if (await(s, out + 8, in, &m) < 0 ||
+	    !take_nonce(&m, nonce, sizeof(nonce)))
+		fail("%c: no nonce", s->name);
+	for (unsigned int i = 0; i < n; i++) {
+		size_t len = build_bind(
+		    s, &ticket, i % 2 == 0 ? NULL : nonce, s->peer, false, out);
+
+		put_bytes(s, &server, out, len);
+		sent += len;
+		count_answers(s, &answers, &got);
+	}
+	while (poll(&p, 1, 200) == 1)
+		count_answers(s, &answers, &got);
+	printf("%c storm=%u answers=%u percent=%zu\n", s->name, n, answers,
+	    got * 100 / sent);
+}
+
+static void
 do_plain(struct side *s, const char *want)
 {
 	static uint8_t in[BUFFER];
@@ -96,19 +142,6 @@ do_plain(struct side *s, const char *want)
 
 /* Data */
 
-/* "b" is another side's own address. */
-static struct addr
-endpoint(const char *text)
-{
-	struct addr a;
-
-	if (text[0] != '\0' && text[1] == '\0' && isalpha(text[0]))
-		return side(text[0])->own;
-	if (addr_parse(&a, text) != 0 && addr_parse_ip(&a, text, 0) != 0)
-		fail("%s: an address or a side", text);
-	return a;
-}
-
 static void
 do_to(struct side *s, const char *arg)
 {
@@ -120,48 +153,6 @@ do_to(struct side *s, const char *arg)
 	} else {
 		s->to = endpoint(arg);
 	}
-}
-
-static size_t
-unhex(const char *text, uint8_t *out, size_t cap)
-{
-	size_t n = 0;
-
-	if (sodium_hex2bin(out, cap, text, strlen(text), " ", &n, NULL) != 0)
-		fail("%s: not hexadecimal", text);
-	return n;
-}
-
-static ssize_t
-next_data(struct side *s, uint8_t *out, uint64_t until)
-{
-	struct turnclient_in in;
-	struct addr from;
-	ssize_t n;
-
-	if (s->n > 0) {
-		struct letter *l = &s->inbox[s->first];
-
-		n = (ssize_t)l->len;
-		memcpy(out, l->data, l->len);
-		free(l->data);
-		s->first = (s->first + 1) % INBOX;
-		s->n--;
-		return n;
-	}
-	n = get(s, out, &from, until);
-	if (n > 4 && s->tcp && s->turn == NULL && out[0] >> 6 == 1) {
-		n -= 4;
-		memmove(out, out + 4, (size_t)n);
-	}
-	if (n >= 0 && s->turn != NULL) {
-		turnclient_input(s->turn, out, (size_t)n, now_ms(), &in);
-		if (in.what != TURNCLIENT_DATA)
-			return next_data(s, out, until);
-		memmove(out, in.data, in.len);
-		n = (ssize_t)in.len;
-	}
-	return n;
 }
 
 static void
@@ -460,6 +451,8 @@ perform(struct side *s, const char *verb, char *arg, const char *want)
 		    want);
 	else if (strcmp(verb, "replay") == 0 && arg != NULL)
 		do_replay(s, arg, want);
+	else if (strcmp(verb, "storm") == 0 && arg != NULL)
+		do_storm(s, (unsigned int)atoi(arg));
 	else if (strcmp(verb, "plain") == 0)
 		do_plain(s, want);
 	else if (strcmp(verb, "send") == 0 && arg != NULL)
