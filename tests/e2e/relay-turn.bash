@@ -3,7 +3,8 @@
 #
 # The scenarios of relay-turn.bats: `bash relay-turn.bash NAME`, run in
 # namespaces of its own, on loopback: coturn at 3478 (TLS 5349), nat-relayd at
-# 4478, daemons at ports 7001 and 7002.
+# 4478 (relayed ports from 20000, below those that the system picks), daemons at
+# ports 7001 and 7002.
 
 set -eu
 export LC_ALL=C ASAN_OPTIONS=${ASAN_OPTIONS:-}
@@ -19,6 +20,8 @@ printf 'alice\nsecret\n' >user
 printf 'alice\nwrong\n' >wrong-user
 head -c 24 /dev/urandom | base64 >secret
 head -c 24 /dev/urandom | base64 >wrong-secret
+
+declare -A pid
 
 fail() {
 	echo "relay-turn: $*"
@@ -63,18 +66,33 @@ coturn() {
 	within "$build/nat-stun" -q -w 1 127.0.0.1 >/dev/null
 }
 
-# relayd [option...]: in $relayd, when it is ready
+# ready NAME PROG ARGS: in the background, until it writes a newline to fd 5; each
+# has a FIFO of its own, which the one before may not have closed yet
+ready() {
+	local name=$1
+	shift
+	rm -f "$name.ready"
+	mkfifo "$name.ready"
+	"$@" 5>"$name.ready" 2>>"$name.err" &
+	pid[$name]=$!
+	read -r _ <"$name.ready" || fail "$name did not start"
+}
+
+# relayd [option...]: in $relayd
 relayd() {
-	[ -p ready ] || mkfifo ready
-	"$build/nat-relayd" -N 5 -b 127.0.0.1 -k secret -p 4478 \
-	    -R 50000-50099 -P 4 "$@" 5>ready 2>>relayd.err &
-	relayd=$!
-	read -r _ <ready
+	ready relayd "$build/nat-relayd" -N 5 -b 127.0.0.1 -k secret -p 4478 \
+	    -R 20000-20099 -P 4 "$@"
+	relayd=${pid[relayd]}
+}
+
+rendezvous() {
+	ready rendezvous "$build/nat-rendezvousd" -N 5 -k s.key \
+	    -b 127.0.0.1 -p 4000 -R secret@127.0.0.1:4478
 }
 
 # turn NAME option...: nat-relay turn, its input open at ${in[NAME]}, its
 # process in ${pid[NAME]}; when it has an allocation and its permissions.
-declare -A in pid
+declare -A in
 turn() {
 	local name=$1 fd
 	shift
@@ -383,11 +401,7 @@ tokens() {
 		"$build/nat-rendezvous" key -k $who.key |
 			cut -d= -f2- >$who.pub
 	done
-	[ -p ready ] || mkfifo ready
-	"$build/nat-rendezvousd" -N 5 -k s.key -b 127.0.0.1 -p 4000 \
-	    -R secret@127.0.0.1:4478 5>ready 2>rendezvous.err &
-	pid[rendezvous]=$!
-	read -r _ <ready
+	rendezvous
 	for who in a b; do
 		case $who in a) peer=b ;; b) peer=a ;; esac
 		mkfifo $who.agent.in
@@ -430,8 +444,8 @@ tcp() {
 	tell 7009 "$(field a.out state=bound endpoint)" stranger
 	both second
 	! grep -q stranger db.got || fail "a stranger got through"
-	kill -9 $relayd
-	wait $relayd 2>/dev/null || :
+	kill -9 "$relayd"
+	wait "$relayd" 2>/dev/null || :
 	within has a.out state=gone
 	within has b.out state=gone
 	relayd
@@ -457,7 +471,7 @@ tls() {
 
 # nat-relay pair's record of its binding for b's key, in a state
 udp_is() {
-	echo "candidate type=relay endpoint=127.0.0.1:50001 priority=9" \
+	echo "candidate type=relay endpoint=127.0.0.1:20001 priority=9" \
 	    "server=127.0.0.1:4478 key=$(cat b.pub) state=$1"
 }
 
@@ -493,14 +507,11 @@ pipeline() {
 	relayd
 	tokens
 	nft 'table ip f { chain in { type filter hook input priority 0;
-	    udp dport { 4478, 50000-50099 } drop; }; }'
-	"$build/nat-rendezvousd" -N 5 -k s.key -b 127.0.0.1 -p 4000 \
-	    -R secret@127.0.0.1:4478 5>ready 2>rendezvous.err &
-	read -r _ <ready
+	    udp dport { 4478, 20000-20099 } drop; }; }'
+	rendezvous
 	for who in a b; do
 		case $who in a) peer=b port=7001 ;; b) peer=a port=7002 ;; esac
-		"$build/nat-port" -N 5 "$port" "$who.sock" 5>ready 2>$who.port.err &
-		read -r _ <ready
+		ready $who.port "$build/nat-port" -N 5 "$port" "$who.sock"
 		exec {fd}<>$who.agent.in
 		echo 'candidates generation=1 count=0' >&"$fd"
 		"$build/nat-rendezvous" agent -k $who.key -s $who.sock \
@@ -513,12 +524,12 @@ pipeline() {
 	done
 	within has a.path 'state=relayed endpoint=127.0.0.1'
 	within has b.path 'state=relayed endpoint=127.0.0.1'
-	! grep -q 'state=relayed endpoint=127.0.0.1:500[0-9][0-9] ' a.path ||
+	! grep -q 'state=relayed endpoint=127.0.0.1:200[0-9][0-9] ' a.path ||
 		fail "over UDP, where none passes"
 	nft delete table ip f
 	within has a.out 'state=gone reason=udp'
-	within has a.path 'state=relayed endpoint=127.0.0.1:500[0-9][0-9] '
-	within has b.path 'state=relayed endpoint=127.0.0.1:500[0-9][0-9] '
+	within has a.path 'state=relayed endpoint=127.0.0.1:200[0-9][0-9] '
+	within has b.path 'state=relayed endpoint=127.0.0.1:200[0-9][0-9] '
 }
 
 memory() {
@@ -533,13 +544,13 @@ slow() {
 	local before at
 	before=$(memory "${pid[a]}")
 	at=$(field a.out state=bound endpoint)
-	kill -STOP $relayd
+	kill -STOP "$relayd"
 	# 16 MiB, of which the connection and its queue hold a few
 	head -c 16777216 /dev/zero | socat -u -b 1024 - \
 	    "UDP4-SENDTO:$at,bind=127.0.0.1:7001,reuseaddr" || :
 	[ $(($(memory "${pid[a]}") - before)) -lt 8192 ] ||
 		fail "it grew from $before to $(memory "${pid[a]}") KiB"
-	kill -CONT $relayd
+	kill -CONT "$relayd"
 	# the newest come through, and what comes then
 	both after
 	stop da db a
