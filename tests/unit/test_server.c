@@ -16,6 +16,7 @@
 static struct server srv;
 static struct rv self; /* the server's keys */
 static uint64_t now;
+static uint64_t stream; /* what comes now comes over this connection */
 
 /* What the server sent since the last call of in(). */
 static struct {
@@ -68,6 +69,7 @@ setup(void **state)
 {
 	(void)state;
 	rv_init(&self);
+	stream = 0;
 	return start(20, 0, 1000);
 }
 
@@ -85,8 +87,10 @@ at(uint8_t host)
 	struct path p = {.remote = {.family = ADDR_V4,
 			     .ip = {192, 0, 2, host},
 			     .port = 40000},
-	    .local = {.family = ADDR_V4, .ip = {198, 51, 100, 1}, .port = 1}};
+	    .local = {.family = ADDR_V4, .ip = {198, 51, 100, 1}, .port = 1},
+	    .stream = stream};
 
+	p.remote.tcp = stream != 0;
 	return p;
 }
 
@@ -387,6 +391,54 @@ roaming_newest_wins(void **state)
 	assert_int_equal(rv_find(plain, (size_t)len, NATKIT_MAPPED, &a), 0);
 	assert_int_equal(wire_get_addr(&a, &mapped), 0);
 	assert_int_equal(mapped.ip[3], 1);
+}
+
+static void
+answers_and_pushes_take_the_connection(void **state)
+{
+	struct rv a, b = joined(2);
+
+	(void)state;
+	stream = 7;
+	a = joined(1);
+	assert_int_equal(out[0].to.stream, 7);
+	in(1, buf, rv_want(&a, b.public, 1, buf));
+	stream = 0;
+	in(2, buf, rv_want(&b, a.public, 2, buf));
+	assert_int_equal(n_out, 3); /* an answer, and PEER to both */
+	assert_int_equal(out[0].to.stream, 0);
+	assert_int_equal(out[1].to.stream + out[2].to.stream, 7);
+	/* the connection after it, from the same address: nothing to prove */
+	assert_true(there(&a)->proven);
+	stream = 8;
+	in(1, buf, rv_request(&a, 0, NULL, 0, buf));
+	assert_int_equal(there(&a)->path.stream, 8);
+	assert_true(there(&a)->proven);
+	assert_int_equal(srv.stats.moved, 0);
+	/* over UDP the same numbers are another address */
+	stream = 0;
+	in(1, buf, rv_request(&a, 0, NULL, 0, buf));
+	assert_int_equal(there(&a)->path.stream, 0);
+	assert_false(there(&a)->proven);
+	assert_int_equal(srv.stats.moved, 1);
+}
+
+static void
+connections_have_their_addresss_share(void **state)
+{
+	struct rv c;
+
+	(void)state;
+	server_free(&srv);
+	assert_int_equal(start(20, 2, 1000), 0);
+	joined(1);
+	stream = 3;
+	joined(1);
+	rv_init(&c);
+	assert_int_equal(join(&c, 1), WIRE_FULL);
+	stream = 0;
+	rv_init(&c);
+	assert_int_equal(join(&c, 1), WIRE_FULL);
 }
 
 /* A message full of payloads is no lever, and is counted for what it is. */
@@ -919,6 +971,8 @@ main(void)
 	    TEST(session_replayed),
 	    TEST(id_of_another),
 	    TEST(roaming_newest_wins),
+	    TEST(answers_and_pushes_take_the_connection),
+	    TEST(connections_have_their_addresss_share),
 	    TEST(many_payloads_in_one_message),
 	    TEST(no_flood_by_roaming),
 	    TEST(moved_client_proves_itself),
