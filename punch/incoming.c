@@ -132,6 +132,7 @@ receive_request(struct checklist *x, const struct stun_msg *m,
 	    (x->gone && !x->consent.active && !x->relayed))
 		return 0;
 	x->hinted |= check.hint;
+	x->content = (check.hint & CHECK_HINT_NEED) == 0;
 	if ((check.hint & CHECK_HINT_NEED) != 0)
 		checklist_wake(x, now_us);
 	/* Receipt proves that the peer's hole is open: try again now. */

@@ -165,14 +165,24 @@ sure(const struct peer *p, uint64_t now_us)
 	       !consent_doubtful(&p->list.consent, now_us);
 }
 
-/* Awake as long as the relay is all that is sure, for us or for the peer. */
+/* Awake as long as the relay is all that is sure, for us or for the peer. The
+ * last check tells the peer that we don't need it any more. */
 static void
 rouse(struct peer *p, uint64_t now_us)
 {
+	struct checklist *x = &p->relay;
+
 	if (!sure(p, now_us)) {
-		checklist_wake(&p->relay, now_us);
-	} else if (now_us >= p->needed_us && !p->relay.asleep) {
-		checklist_sleep(&p->relay, now_us);
+		p->needs = true;
+		checklist_wake(x, now_us);
+		return;
+	}
+	if (p->needs)
+		checklist_nudge(x);
+	p->needs = false;
+	if (now_us >= p->needed_us && !x->asleep &&
+	    !(x->consent.active && x->consent.nudged)) {
+		checklist_sleep(x, now_us);
 		choice_asleep(&p->choice);
 	}
 }
@@ -202,6 +212,9 @@ govern(struct peer *p, uint64_t now_us)
 	p->relay.hinted = 0;
 	if ((hinted & CHECK_HINT_NEED) != 0)
 		p->needed_us = now_us + PEER_NEEDED_US;
+	if (p->relay.content)
+		p->needed_us = 0;
+	p->relay.content = false;
 	if ((hinted & CHECK_HINT_TRY) != 0)
 		checklist_try(&p->list, now_us);
 	p->list.consent.kind =

@@ -23,6 +23,7 @@ struct peer {
 	struct choice choice;
 	uint64_t expect_us; /* a relay may be bound until then */
 	uint64_t needed_us; /* the peer needs the relay until then */
+	bool needs;	    /* our checks have said that we need it */
 	bool told;	    /* through the relay: our NATs are open */
 	struct addr source; /* of ours, when the direct path was found */
 	uint64_t next_us;   /* when to step it */

@@ -522,6 +522,23 @@ silent_relay(void **state)
 	assert_int_equal(w.side[A].reports[PATH_DIRECT], 0);
 }
 
+/* Both sides agree at once that nobody needs the relay any more. */
+static void
+relay_falls_silent(void **state)
+{
+	(void)state;
+	world(true, false);
+	both_bind(0, 20);
+	meet();
+	while (w.side[A].last.state != PATH_DIRECT ||
+	       w.side[B].last.state != PATH_DIRECT)
+		run(10 * MS);
+	run(4 * w.relay_delay);
+	count_anew();
+	run(10 * SECOND);
+	assert_int_equal(through_relays(), 0);
+}
+
 static void
 one_lost_answer(void **state)
 {
@@ -746,6 +763,7 @@ main(void)
 	    cmocka_unit_test(wrong_way),
 	    cmocka_unit_test(one_binds),
 	    cmocka_unit_test(silent_relay),
+	    cmocka_unit_test(relay_falls_silent),
 	    cmocka_unit_test(one_lost_answer),
 	    cmocka_unit_test(relayed_at_once),
 	    cmocka_unit_test(tries_again),
