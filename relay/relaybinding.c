@@ -364,8 +364,14 @@ relaybinding_unsent(struct relaybinding *b, const struct addr *to,
 		}
 		any = any || t->active;
 	}
-	if (ours && !any)
+	if (!ours)
+		return;
+	if (!any)
 		fail(b, why, now_ms);
+	/* the other endpoint need not wait for this one any more */
+	for (size_t i = 0; i < b->n; i++)
+		if (b->try[i].t.sent == 0)
+			b->try[i].t.next_ms = now_ms;
 }
 
 /* What the time brings */

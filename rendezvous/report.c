@@ -3,7 +3,7 @@
 #include "report.h"
 
 #include <sodium.h>
-#include <string.h>
+#include <stdio.h>
 
 #include "record.h"
 
@@ -130,13 +130,11 @@ report_gone(const struct report *r, const uint8_t key[KEY_LEN])
 static void
 put_endpoints(struct record *rec, const struct token_relay *relay)
 {
-	char text[2 * ADDR_STRLEN] = "", one[ADDR_STRLEN];
+	char text[2 * ADDR_STRLEN], one[ADDR_STRLEN], other[ADDR_STRLEN];
 
-	for (size_t i = 0; i < relay->n; i++) {
-		if (i > 0)
-			strcat(text, ",");
-		strcat(text, addr_format(&relay->at[i], one));
-	}
+	snprintf(text, sizeof(text), "%s%s%s", addr_format(&relay->at[0], one),
+	    relay->n > 1 ? "," : "",
+	    relay->n > 1 ? addr_format(&relay->at[1], other) : "");
 	record_put(rec, "server", text);
 }
 

@@ -112,7 +112,8 @@ struct answer {
 	const char *alternate;
 	const char *key; /* of the integrity; NULL: none */
 	const char *from;
-	bool other_tid;
+	bool other_tid, plain; /* plain: without FINGERPRINT */
+	uint32_t lifetime_s;
 };
 
 static bool
@@ -129,7 +130,8 @@ answer(const struct answer *a)
 		tid[0] ^= 1;
 	stun_begin(&m, out, sizeof(out), NATKIT_BIND, a->class, tid);
 	if (a->class == STUN_SUCCESS)
-		stun_put_u32(&m, TURN_LIFETIME, 60);
+		stun_put_u32(
+		    &m, TURN_LIFETIME, a->lifetime_s != 0 ? a->lifetime_s : 60);
 	if (a->code != 0)
 		stun_put_error(&m, a->code, NULL);
 	if (a->nonce != NULL)
@@ -141,7 +143,7 @@ answer(const struct answer *a)
 	}
 	if (a->key != NULL)
 		stun_put_integrity_sha256(&m, a->key, strlen(a->key));
-	len = stun_end(&m, true);
+	len = stun_end(&m, !a->plain);
 	assert_int_equal(stun_parse(&parsed, out, (size_t)len), 0);
 	return relaybinding_input(&b, &from, &parsed, now);
 }
@@ -205,6 +207,15 @@ binds_with_a_nonce(void **state)
 	assert_int_equal(ev.state, RELAYBINDING_BOUND);
 	assert_true(addr_equal(&ev.to, &server));
 	assert_int_equal(next_ms(), now + REFRESH_MS);
+	/* a copy of the answer says nothing */
+	assert_false(answer(
+	    &(struct answer){.class = STUN_SUCCESS, .key = record.password}));
+	/* who is forgotten sooner says more often that he is there */
+	now += REFRESH_MS;
+	run();
+	assert_true(answer(&(struct answer){
+	    .class = STUN_SUCCESS, .key = record.password, .lifetime_s = 30}));
+	assert_int_equal(next_ms(), now + 15000);
 }
 
 static void
@@ -222,6 +233,8 @@ forged_success_is_not_believed(void **state)
 	assert_false(answer(&(struct answer){.class = STUN_SUCCESS,
 	    .key = record.password,
 	    .from = "192.0.2.9:3478"}));
+	assert_false(answer(&(struct answer){
+	    .class = STUN_SUCCESS, .key = record.password, .plain = true}));
 	assert_false(run());
 	assert_int_equal(b.state, RELAYBINDING_BINDING);
 	succeed(); /* the right one still counts */
@@ -515,6 +528,10 @@ one_family_is_bound(void **state)
 	assert_true(sends == 3 && addr_equal(&sent_to, &v4));
 	challenge();
 	run();
+	sends = 0;
+	now += 350; /* IPv6 would be asked again, too */
+	run();
+	assert_true(sends == 1 && addr_equal(&sent_to, &v4));
 	succeed();
 	assert_true(run());
 	assert_true(addr_equal(&ev.to, &v4) && addr_equal(&ev.server, &v4));
@@ -527,6 +544,16 @@ one_family_is_bound(void **state)
 	run();
 	assert_int_equal(b.state, RELAYBINDING_GONE);
 	now += RELAYBINDING_AGAIN_MS;
+	run();
+	assert_true(addr_equal(&sent_to, &v6));
+	assert_false(sent_has(STUN_NONCE)); /* that one alone binds nothing */
+	now += RELAYBINDING_FAMILY_MS;
+	run();
+	assert_true(addr_equal(&sent_to, &v4));
+	assert_false(sent_has(STUN_NONCE));
+	now += 2000;
+	run();
+	now = next_ms();
 	run();
 	assert_true(addr_equal(&sent_to, &v6));
 	challenge();
@@ -548,8 +575,7 @@ no_route_for_one_family_is_no_matter(void **state)
 	relaybinding_unsent(&b, &v6, "unreachable", now);
 	run();
 	assert_int_equal(b.state, RELAYBINDING_BINDING);
-	now += RELAYBINDING_FAMILY_MS;
-	run();
+	assert_int_equal(sends, 2); /* at once */
 	challenge();
 	run();
 	succeed();

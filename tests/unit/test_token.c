@@ -64,6 +64,7 @@ ask(const uint8_t *key, const uint8_t *peer, size_t room, struct token *t)
 	struct stun_attr attr;
 	int len;
 
+	memset(t, 0, sizeof(*t));
 	stun_begin_list(&answer, out, sizeof(out));
 	if (!tokens_put(&tokens, key, peer, room, &answer)) {
 		assert_int_equal(answer.len, 0);
