@@ -475,8 +475,8 @@ errors(struct engine *e, uint32_t index, struct train *t)
 	}
 }
 
-/* Reads while there is more and it is this socket's turn. Returns how many
- * messages there were. */
+/* Reads while there is more and it is this socket's turn; what that leads to
+ * leaves when all sockets have had theirs. Returns how many messages there were. */
 static int
 read_all(struct engine *e, struct train *t, train_fn *fn, void *arg)
 {
@@ -487,11 +487,11 @@ read_all(struct engine *e, struct train *t, train_fn *fn, void *arg)
 
 		e->now_ms = now_ms();
 		n = train_read(t, fn, arg);
-		trains_flush(e->trains);
 		all += n;
 		if (n < TRAIN_BATCH)
 			break;
 	}
+	engine_flush_soon(e);
 	return all;
 }
 
@@ -516,7 +516,7 @@ dispatch_relayed(struct engine *e, uint32_t index, struct train *t)
 	if (read_all(e, t, relayed_cb, &r) > 0)
 		return;
 	errors(e, index, t);
-	trains_flush(e->trains);
+	engine_flush_soon(e);
 }
 
 /* ChannelData over a connection: of a TURN allocation, or of a pair. */

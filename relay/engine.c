@@ -36,6 +36,27 @@ settle(struct engine *e)
 }
 
 static void
+flush_cb(evutil_socket_t fd, short events, void *arg)
+{
+	struct engine *e = arg;
+
+	(void)fd;
+	(void)events;
+	e->flushing = false;
+	trains_flush(e->trains);
+}
+
+/* An active event has its turn after those that are active already. */
+void
+engine_flush_soon(struct engine *e)
+{
+	if (e->flushing)
+		return;
+	e->flushing = true;
+	event_active(e->flush, EV_TIMEOUT, 0);
+}
+
+static void
 timer_cb(evutil_socket_t fd, short events, void *arg)
 {
 	struct engine *e = arg;
@@ -339,6 +360,7 @@ engine_open(struct engine *e, struct loop *l, struct engine_config *config,
 	e->config = config;
 	*failed = (struct addr){.family = ADDR_NONE};
 	e->timer = loop_event(l, -1, 0, timer_cb, e);
+	e->flush = loop_event(l, -1, 0, flush_cb, e);
 	add_own(e);
 	config->accounts.max = 2 * config->pairs + config->allocations;
 	randombytes_buf(key, sizeof(key));
@@ -407,4 +429,5 @@ engine_close(struct engine *e)
 	trains_free(e->trains);
 	limit_free(&e->hints);
 	event_free(e->timer);
+	event_free(e->flush);
 }

@@ -95,10 +95,11 @@ struct engine {
 	struct pairs *pairs;
 	struct turn *turn;
 	struct limit hints;
-	struct event *timer;
+	struct event *timer, *flush;
 	uint64_t now_ms, armed_ms;
 	bool own_named[2]; /* our own address is a peer's, too: IPv4, IPv6 */
 	bool changed;	   /* a table, since the last tick */
+	bool flushing;	   /* soon */
 	bool draining;	   /* the loop ends with the last pair and allocation */
 	struct engine_counters n;
 	uint8_t scratch[CONN_MESSAGE_MAX];
@@ -115,6 +116,8 @@ void engine_close(struct engine *e);
 void engine_drain(struct engine *e, bool drain);
 /* To be called after a change from outside (drop). */
 void engine_changed(struct engine *e);
+/* Sends what is queued once all sockets that are readable now were read. */
+void engine_flush_soon(struct engine *e);
 size_t engine_memory(const struct engine *e);
 
 #endif
