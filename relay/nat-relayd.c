@@ -248,6 +248,18 @@ set_limits(struct relayd *d, char *text)
 	}
 }
 
+/* What is taken apart is a copy: ps(1) shows what was given. */
+static void
+with_copy(struct relayd *d, void (*fn)(struct relayd *d, char *text))
+{
+	char *text = strdup(optarg);
+
+	if (text == NULL)
+		fatalx(EXIT_TEMP, "out of memory");
+	fn(d, text);
+	free(text);
+}
+
 static void
 option(struct relayd *d, int ch)
 {
@@ -263,7 +275,7 @@ option(struct relayd *d, int ch)
 		add_net(d, optarg);
 		break;
 	case 'b':
-		add_bind(d, optarg);
+		with_copy(d, add_bind);
 		break;
 	case 'C':
 		d->cert = optarg;
@@ -284,7 +296,7 @@ option(struct relayd *d, int ch)
 		add_secret(d, optarg);
 		break;
 	case 'l':
-		set_limits(d, optarg);
+		with_copy(d, set_limits);
 		break;
 	case 'M':
 		d->metrics_at = optarg;
@@ -306,7 +318,7 @@ option(struct relayd *d, int ch)
 		    (uint16_t)option_number("-p", optarg, 0, UINT16_MAX);
 		break;
 	case 'R':
-		set_range(d, optarg);
+		with_copy(d, set_range);
 		break;
 	case 'r':
 		d->config.realm = optarg;
