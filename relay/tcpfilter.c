@@ -559,13 +559,10 @@ stop(struct tcpfilter *f)
 {
 	f->ending = true;
 	for (size_t i = 0; i < TCPPEERS_MAX; i++)
-		for (size_t k = 0; k < TCPPEERS_RELAYS; k++)
-			if (f->peers->peer[i].side[k].used) {
-				struct tcpside *s = &f->peers->peer[i].side[k];
-
-				f->dropped += s->unheard;
-				seat_free(s->seat);
-			}
+		for (size_t k = 0; k < TCPPEERS_RELAYS; k++) {
+			f->dropped += f->peers->peer[i].side[k].unheard;
+			seat_free(f->peers->peer[i].side[k].seat);
+		}
 	for (size_t i = 0; i < RELAYS; i++) {
 		if (f->relay[i] != NULL)
 			f->dropped += streamrelay_dropped(f->relay[i]);
