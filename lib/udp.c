@@ -158,10 +158,16 @@ read_control(struct msghdr *mh, struct udp_info *info)
 			info->local.family = ADDR_V4;
 			memcpy(info->local.ip,
 			    data + offsetof(struct in_pktinfo, ipi_addr), 4);
+			memcpy(&info->interface,
+			    data + offsetof(struct in_pktinfo, ipi_ifindex),
+			    sizeof(info->interface));
 		} else if (c->cmsg_level == IPPROTO_IPV6 &&
 			   c->cmsg_type == IPV6_PKTINFO) {
 			info->local.family = ADDR_V6;
 			memcpy(info->local.ip, data, 16);
+			memcpy(&info->interface,
+			    data + offsetof(struct in6_pktinfo, ipi6_ifindex),
+			    sizeof(info->interface));
 		} else if ((c->cmsg_level == IPPROTO_IP &&
 			       c->cmsg_type == IP_TTL) ||
 			   (c->cmsg_level == IPPROTO_IPV6 &&

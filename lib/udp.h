@@ -22,8 +22,9 @@ int udp_port(int fd);
 /* Where a datagram came from and to. */
 struct udp_info {
 	struct addr remote;
-	struct addr local; /* port is not set */
-	int ttl;	   /* 0 when unknown */
+	struct addr local;  /* port is not set */
+	unsigned interface; /* its index; 0 when unknown */
+	int ttl;	    /* 0 when unknown */
 };
 
 /* ttl 0 is the system's default; local NULL or ADDR_NONE lets routing pick.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* nat-port: lends the UDP port of a running daemon on a port socket. */
 #include <errno.h>
+#include <net/if.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,8 @@ struct options {
 	bool user_given;
 	uint16_t port;
 	const char *path;
+	const char *without[RAW_WITHOUT]; /* -x */
+	size_t withouts;
 };
 
 struct nat_port;
@@ -60,11 +63,13 @@ static const char *const syscalls[] = {
     "accept4", "connect", "getsockname", "getsockopt", "unlink"};
 
 static const char usage[] =
-    "nat-port [-1hjoqv] [-m fwmark] [-N fd] [-u user] port path";
+    "nat-port [-1hjoqv] [-m fwmark] [-N fd] [-u user] [-x interface]... "
+    "port path";
 static const char help[] =
     "  -o        bind the port: no daemon has it\n"
     "  -m mark   fwmark of what is sent, as wg show tells it\n"
     "  -u user   become this user (nobody)\n"
+    "  -x if     take nothing that comes by this interface (repeat for more)\n"
     "  -N fd     write a newline to fd when ready\n"
     "  -1        print a port record when ready\n"
     "  -j        records as JSON Lines\n"
@@ -115,6 +120,11 @@ parse_option(struct options *o, int opt, const char *value)
 		o->user = value;
 		o->user_given = true;
 		return;
+	case 'x':
+		if (o->withouts == RAW_WITHOUT)
+			option_fail("-x: at most %d", RAW_WITHOUT);
+		o->without[o->withouts++] = value;
+		return;
 	}
 }
 
@@ -125,7 +135,7 @@ parse_options(struct options *o, int argc, char **argv)
 
 	*o = (struct options){.ready_fd = -1, .user = "nobody"};
 	option_begin(usage, help);
-	while ((opt = option_next(argc, argv, ":1hjm:N:oqu:v")) != -1)
+	while ((opt = option_next(argc, argv, ":1hjm:N:oqu:vx:")) != -1)
 		parse_option(o, opt, optarg);
 	if (argc - optind != 2)
 		option_fail("give the port to lend and a path for the socket");
@@ -347,6 +357,15 @@ open_port(struct nat_port *np, const struct options *o)
 	const char *what = "";
 	int r = raw_open(&np->raw, o->own, o->port, o->mark, &what);
 
+	for (size_t i = 0; i < o->withouts && r == 0; i++) {
+		unsigned interface = if_nametoindex(o->without[i]);
+
+		if (interface != 0)
+			r = raw_leave_out(&np->raw, interface);
+		else
+			log_warnx(
+			    "-x %s: there is no such interface", o->without[i]);
+	}
 	if (r == 0)
 		r = raw_start(&np->raw, &what);
 	if (r < 0)

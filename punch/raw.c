@@ -153,6 +153,26 @@ raw_has_family(const struct raw *r, int family)
 	return r->fd[family == ADDR_V6] != -1;
 }
 
+int
+raw_leave_out(struct raw *r, unsigned interface)
+{
+	for (int i = 0; i < RAW_WITHOUT; i++)
+		if (r->without[i] == 0) {
+			r->without[i] = interface;
+			return 0;
+		}
+	return -ENOSPC;
+}
+
+static bool
+is_left_out(const struct raw *r, unsigned interface)
+{
+	for (int i = 0; i < RAW_WITHOUT && r->without[i] != 0; i++)
+		if (r->without[i] == interface)
+			return true;
+	return false;
+}
+
 /* RFC 1071 over the bytes, added to a running sum. */
 static uint32_t
 sum(uint32_t acc, const uint8_t *p, size_t len)
@@ -297,6 +317,7 @@ raw_recv(struct raw *r, int family, uint8_t buf[RAW_BUF_LEN],
 		n = read_udp(r, &c, info, payload);
 	if (n < 0 || n > RAW_MAX_PAYLOAD || !addr_is_sendable(&info->remote) ||
 	    addr_is_multicast(&info->local) ||
+	    is_left_out(r, info->interface) ||
 	    !stun_is_stun(*payload, (size_t)n))
 		return -EBADMSG;
 	info->local.port = r->port;

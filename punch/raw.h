@@ -16,12 +16,16 @@
 /* An IPv4 header with options, and the UDP header. */
 #define RAW_BUF_LEN (60 + 8 + RAW_MAX_PAYLOAD)
 
+/* Interfaces that may be left out. */
+#define RAW_WITHOUT 32
+
 struct raw {
 	bool own;	  /* fd are UDP sockets, not raw ones */
 	int fd[2];	  /* IPv4 and IPv6; -1 where there is none */
 	int source_fd[2]; /* ask the routing for a source address */
 	uint16_t port;
 	uint32_t mark;
+	unsigned without[RAW_WITHOUT]; /* interfaces, whose STUN is skipped */
 };
 
 /* Opens what the host has. own: port 0 takes any (and sets r->port).
@@ -37,6 +41,10 @@ int raw_filter(struct raw *r, int family, uint16_t port, bool lock);
  * address is closed. Then attaches the filter of the lent port, for good, and
  * throws away what came before. Returns 0; -errno and what failed. */
 int raw_start(struct raw *r, const char **what);
+
+/* Nothing is taken from this interface any more: a tunnel that the daemon itself
+ * makes is no way to its peers. Returns 0 or -ENOSPC. */
+int raw_leave_out(struct raw *r, unsigned interface);
 
 bool raw_has_family(const struct raw *r, int family);
 

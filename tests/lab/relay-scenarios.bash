@@ -242,6 +242,35 @@ scenario_relay_only() {
 	[ "$n" = 0 ] || fail "-d has bound at the relay"
 }
 
+# A site's network goes through the tunnel, so once that is there (by the relay),
+# a check to the peer's private address is answered through the tunnel itself:
+# no way to put the tunnel on.
+scenario_relay_no_tunnel_in_tunnel() {
+	net_begin
+	net_public
+	net_nat na 198.51.100
+	net_nat nb 203.0.113
+	ip -n nb addr flush dev lan
+	ip -n nb addr add 192.168.2.1/24 dev lan
+	net_host ha na
+	net_host hb nb 2 lan 192.168.2
+	pair
+	relays 1
+	no_direct
+	on ha wg set wga peer "$(cat "$NET_DIR/wgb.pub")" \
+	    allowed-ips 10.9.0.2/32,192.168.2.0/24
+	ip -n ha route add 192.168.2.0/24 dev wga
+	start_wg ha wga
+	start_wg hb wgb
+	within 10 both_are relayed || fail "not relayed"
+	pings ha 192.168.2.2 || fail "no ping to the site"
+	within 20 has wga 'state=relayed .*reason=no-answer' ||
+		fail "the direct ways were not tried"
+	! has wga 'endpoint=(10|192\.168)\.' || fail "wga: inside itself"
+	! has wgb 'endpoint=(10|192\.168)\.' || fail "wgb: inside itself"
+	pings ha 192.168.2.2 || fail "no ping to the site any more"
+}
+
 # NATs that forget their tables, in turns, under a stream: no input drop, so
 # half of the time the peer's packet is the first, and the pair of ports is of
 # no use for the next 30 s.

@@ -15,7 +15,7 @@ setup_file() {
 	    >"$BATS_FILE_TMPDIR/grid.log" 2>&1 </dev/null 3>&- &
 	grid=$!
 	LAB_JOBS=2 lab_start relay_moves relay_killed relay_rendezvous_killed \
-	    relay_only
+	    relay_only relay_no_tunnel_in_tunnel
 	wait $grid || cat "$BATS_FILE_TMPDIR/grid.log" >&2
 }
 
@@ -75,4 +75,8 @@ cells_where() {
 
 @test "nat-wg -r stays relayed where it could be direct, -d never uses the relay" {
 	lab_result relay_only
+}
+
+@test "what is reached through the tunnel is no way to put the tunnel on" {
+	lab_result relay_no_tunnel_in_tunnel
 }
