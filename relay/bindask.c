@@ -45,7 +45,8 @@ prove_address(struct bindask *a, struct bindask_gate *g)
 	if (shown)
 		state = nonces_look(&g->nonces, &a->from->remote, a->now_ms,
 		    n.value, n.len, &a->given_ms);
-	ours = state != NONCE_WRONG;
+	/* nobody sends over another's connection */
+	ours = state != NONCE_WRONG || a->from->socket == WAY_STREAM;
 	if (!limit_take(
 		ours ? &g->proven : &g->unproven, &a->from->remote, a->now_ms))
 		return BINDASK_SILENT;

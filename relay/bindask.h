@@ -15,8 +15,8 @@
 
 #define BINDASK_SILENT (-1) /* no answer */
 
-/* Who has shown a nonce has a rate of his own, which nobody else can use up by
- * sending in his name. */
+/* Who has shown a nonce, or has a connection, has a rate of his own, which nobody else can
+ * use up by sending in his name. */
 struct bindask_gate {
 	struct nonces nonces;
 	struct limit unproven, proven;

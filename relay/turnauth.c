@@ -35,14 +35,17 @@ turnauth_init(struct turnauth *t, const char *realm,
 	return 0;
 }
 
-bool
-turnauth_is_proven(const struct turnauth *t, const struct stun_msg *m,
+enum nonce_state
+turnauth_nonce(const struct turnauth *t, const struct stun_msg *m,
     const struct addr *client, uint64_t now_ms)
 {
 	struct stun_attr a;
+	uint64_t given_ms;
 
-	return stun_find(m, STUN_NONCE, &a) == 0 &&
-	       nonces_check(&t->nonces, client, now_ms, a.value, a.len);
+	if (stun_find(m, STUN_NONCE, &a) != 0)
+		return NONCE_WRONG;
+	return nonces_look(
+	    &t->nonces, client, now_ms, a.value, a.len, &given_ms);
 }
 
 static bool

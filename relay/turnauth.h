@@ -36,12 +36,12 @@ struct turnauth_who {
 /* The secrets and the realm stay the caller's. Returns 0 or -EINVAL. */
 int turnauth_init(struct turnauth *t, const char *realm,
     const struct credential_secret *secrets, size_t n_secrets);
-/* Is there a nonce of ours for that address, not too old? */
-bool turnauth_is_proven(const struct turnauth *t, const struct stun_msg *m,
-    const struct addr *client, uint64_t now_ms);
+/* Is there a nonce of ours for that address, or has there been? */
+enum nonce_state turnauth_nonce(const struct turnauth *t,
+    const struct stun_msg *m, const struct addr *client, uint64_t now_ms);
 /* Returns 0 and fills *who, or the error to answer: 400, 401, 438. Whether the
- * name has expired is for the caller to see. proven is what turnauth_is_proven
- * said. */
+ * name has expired is for the caller to see. proven: turnauth_nonce said
+ * NONCE_FRESH. */
 int turnauth_check(const struct turnauth *t, const struct stun_msg *m,
     bool proven, struct turnauth_who *who);
 /* What a 401 or a 438 has besides its code. */

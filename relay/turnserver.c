@@ -335,11 +335,13 @@ serve(struct turn *t, struct turn_request *r, uint8_t *out,
 		   : bind_channel(t, r, out, result);
 }
 
+/* heard: it receives at its address, so nobody else sends in its name. */
 static bool
-may_ask(struct turn *t, const struct turn_request *r, bool proven)
+may_ask(struct turn *t, const struct turn_request *r, bool heard)
 {
-	struct limit *each = proven ? &t->proven : &t->strangers;
-	struct limit *wide = proven ? &t->proven_sites : &t->stranger_sites;
+	bool known = heard || r->from->socket == WAY_STREAM;
+	struct limit *each = known ? &t->proven : &t->strangers;
+	struct limit *wide = known ? &t->proven_sites : &t->stranger_sites;
 	struct addr site;
 
 	return limit_take(each, &r->from->remote, r->now_ms) &&
@@ -351,11 +353,13 @@ static void
 request(struct turn *t, struct turn_request *r, uint8_t *out,
     struct turn_result *result)
 {
-	bool proven =
-	    turnauth_is_proven(&t->auth, r->m, &r->from->remote, r->now_ms);
+	enum nonce_state nonce =
+	    turnauth_nonce(&t->auth, r->m, &r->from->remote, r->now_ms);
+	bool proven = nonce == NONCE_FRESH;
 	int code;
 
-	if (!may_ask(t, r, proven))
+	/* an old nonce has to be changed for a new one */
+	if (!may_ask(t, r, nonce != NONCE_WRONG))
 		return;
 	code = turnauth_check(&t->auth, r->m, proven, &r->who);
 	if (code == 0)

@@ -461,6 +461,13 @@ attempts_in_a_victims_name(void **state)
 	memcpy(a.nonce, r->nonce, sizeof(a.nonce));
 	assert_int_equal(rig_ask(r, &a), 0);
 	assert_reaches(r, &b.from, &a.from);
+	/* nor what it may do over a connection, without a nonce yet */
+	flood(r, &spoofed);
+	a.from.socket = WAY_STREAM;
+	a.from.stream = 7;
+	a.channel = PAIRS_CHANNEL_MIN;
+	a.nonce[0] = '\0';
+	assert_int_equal(rig_ask(r, &a), 401);
 }
 
 /* Limits */

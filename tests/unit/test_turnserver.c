@@ -367,6 +367,39 @@ a_family_that_we_have_not(void **state)
 	world_end(&w);
 }
 
+/* Who sends in a client's name does not use up what it may do: with its old
+ * nonce, and over a connection. */
+static void
+asked_in_a_clients_name(void **state)
+{
+	struct client c, spoofed, stream;
+	struct world w;
+	uint8_t buf[STUN_MAX];
+	struct stun_buf b;
+	int unheard = 0;
+
+	(void)state;
+	make(&w, &c);
+	assert_int_equal(allocate(&w, &c), 0);
+	later(&w, CREDENTIAL_NONCE_MS / 1000 + 1);
+	spoofed = c;
+	memset(spoofed.nonce, 'n', CREDENTIAL_NONCE_LEN);
+	for (int i = 0; i < 30000; i++)
+		unheard += refresh(&w, &spoofed, 0) == ANSWER_NONE;
+	assert_int_not_equal(unheard, 0);
+	assert_int_equal(refresh(&w, &c, 600), 438);
+	take_nonce(&w, &c);
+	assert_int_equal(refresh(&w, &c, 600), 0);
+	stream = c;
+	stream.way.socket = WAY_STREAM;
+	stream.way.stream = 7;
+	assert_int_equal(allocate(&w, &stream), 0);
+	ask(&b, buf, STUN_BINDING);
+	assert_int_equal(give(&w, &c.way, b.data, b.len), ANSWER_NONE);
+	assert_int_equal(give(&w, &stream.way, b.data, b.len), 0);
+	world_end(&w);
+}
+
 static void
 reservations(void **state)
 {
@@ -596,6 +629,7 @@ main(void)
 	    cmocka_unit_test(of_another_client),
 	    cmocka_unit_test(two_families),
 	    cmocka_unit_test(a_family_that_we_have_not),
+	    cmocka_unit_test(asked_in_a_clients_name),
 	    cmocka_unit_test(reservations),
 	    cmocka_unit_test(one_address_asks_for_all),
 	    cmocka_unit_test(full),
