@@ -134,6 +134,9 @@ int checklist_bind(
 void checklist_unbind(
     struct checklist *x, const struct addr *addr, uint64_t now_us);
 bool checklist_bound(const struct checklist *x, const struct addr *addr);
+/* Of the direct list: this is a relay's address, and no direct way. */
+void checklist_shun(
+    struct checklist *x, const struct addr *addr, uint64_t now_us);
 /* Asleep it only answers, until the peer's checks say CHECK_HINT_NEED. Its
  * path has to be proven anew. */
 void checklist_sleep(struct checklist *x, uint64_t now_us);

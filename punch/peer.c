@@ -32,6 +32,23 @@ peer_init(
 
 /* Records */
 
+/* A relay is no direct way, whatever the peer says. */
+static void
+shun_relays(struct peer *p, uint64_t now_us)
+{
+	for (size_t i = 0; i < p->relay.n_remotes; i++)
+		checklist_shun(&p->list, &p->relay.remotes[i].addr, now_us);
+}
+
+static int
+bind_relay(struct peer *p, const struct remote *r, uint64_t now_us)
+{
+	int rc = checklist_bind(&p->relay, r, now_us);
+
+	shun_relays(p, now_us);
+	return rc;
+}
+
 static int
 introduce(struct peer *p, const struct introduction *i, uint64_t now_us)
 {
@@ -39,6 +56,7 @@ introduce(struct peer *p, const struct introduction *i, uint64_t now_us)
 
 	if (rc != 0)
 		return rc;
+	shun_relays(p, now_us);
 	choice_anew(&p->choice);
 	return checklist_introduce(&p->relay, i, now_us);
 }
@@ -75,7 +93,7 @@ peer_apply(struct peer *p, const struct intake *in, uint64_t now_us,
 		return 0;
 	case INTAKE_RELAY_BOUND:
 		*wrong = "endpoint is none to send to, or one too many";
-		return checklist_bind(&p->relay, &in->remote, now_us);
+		return bind_relay(p, &in->remote, now_us);
 	case INTAKE_RELAY_GONE:
 		checklist_unbind(&p->relay, &in->remote.addr, now_us);
 		return 0;
@@ -95,7 +113,6 @@ peer_receive(struct peer *p, const struct stun_msg *m, const struct addr *from,
 
 	if (m->class == STUN_REQUEST && check_is_relayed(m))
 		return checklist_receive(&p->relay, m, from, local, now_us);
-	/* A relay is no direct way, whatever the peer says. */
 	if (m->class == STUN_REQUEST && checklist_bound(&p->relay, from))
 		return -ENOENT;
 	rc = checklist_receive(&p->list, m, from, local, now_us);

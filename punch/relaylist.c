@@ -91,6 +91,24 @@ checklist_unbind(struct checklist *x, const struct addr *addr, uint64_t now_us)
 		search_fail(x, "no-relay", now_us);
 }
 
+/* The peer may have named it as its own, or have checked from there before we
+ * knew whose it is. */
+void
+checklist_shun(struct checklist *x, const struct addr *addr, uint64_t now_us)
+{
+	struct remote *known = find(x, addr);
+	bool path =
+	    x->path.addr.family != ADDR_NONE && addr_equal(&x->path.addr, addr);
+
+	if (known != NULL)
+		*known = x->remotes[--x->n_remotes];
+	if (path)
+		memset(&x->path, 0, sizeof(x->path));
+	if (path && x->consent.active)
+		search_lose(x, "relay", now_us);
+	forget(x, addr);
+}
+
 void
 checklist_sleep(struct checklist *x, uint64_t now_us)
 {
