@@ -211,6 +211,7 @@ new_streams(struct engine *e)
 	struct relaystreams_config config = {
 	    .max = e->config->connections,
 	    .per_address = e->config->connections_per_address,
+	    .rate = e->config->request_rate,
 	    .tls = e->config->tls,
 	    .message = message_cb,
 	    .gone = gone_cb,

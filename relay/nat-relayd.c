@@ -74,7 +74,7 @@ limit_names(struct engine_config *c, struct limit_name out[LIMITS])
 	    {"address", &c->per_address, 128, PAIRS_MOST,
 		"pairs' sides, and allocations, of one address"},
 	    {"requests", &c->request_rate, 100, LIMIT_RATE_MAX / 2,
-		"requests per second of one address"},
+		"requests, and connections, per second of one address"},
 	    {"connections", &c->connections, 256, RELAYSTREAMS_MAX,
 		"TCP connections"},
 	    {"address-connections", &c->connections_per_address, 32,

@@ -4,15 +4,20 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "limit.h"
+
 #define LISTENING_MAX 34 /* both families of 17 ports */
 #define ACCEPTS 16	 /* of one socket before others get their turn */
 #define BACKLOG 128
 #define SWEEP_MS 5000
+#define FULL_MS 1000 /* between attempts to make room */
+#define LIMIT_SLOTS 4096
 #define RESUME_MS 1000
 #define OUTPUT_MAX (128 * 1024) /* bytes that wait for a slow reader */
 #define SLOT_BITS 12
@@ -39,8 +44,9 @@ struct relaystreams {
 	struct loop *loop;
 	struct relaystreams_config config;
 	struct relaystreams_counters n;
+	struct limit rate, sites;
 	uint64_t dropped; /* of connections that have ended */
-	uint64_t now_ms;
+	uint64_t used_ms; /* when it was last asked which are in use */
 	uint32_t count, serial;
 	struct event *sweep, *resume;
 	size_t n_listening;
@@ -106,12 +112,28 @@ message_cb(void *arg, const uint8_t *data, size_t len)
 	return false;
 }
 
-/* In IPv6 a /64 is one customer's. */
+/* In IPv6 a /64 is one customer's (8 bytes), a /48 that of one with many (6). */
 static bool
-is_same_source(const struct addr *a, const struct addr *b)
+is_same_source(const struct addr *a, const struct addr *b, size_t v6_bytes)
 {
 	return a->family == b->family &&
-	       memcmp(a->ip, b->ip, a->family == ADDR_V4 ? 4 : 8) == 0;
+	       memcmp(a->ip, b->ip, a->family == ADDR_V4 ? 4 : v6_bytes) == 0;
+}
+
+/* Ends those that have been of no use for so long. */
+static void
+end_idle(struct relaystreams *s, uint32_t idle_ms)
+{
+	s->config.used(s->config.arg);
+	s->used_ms = now_ms(); /* not before those were kept */
+	for (uint32_t i = 0; i < s->config.max; i++) {
+		struct relaystream *t = &s->stream[i];
+
+		if (t->conn == NULL || s->used_ms - t->since_ms < idle_ms)
+			continue;
+		s->n.connections_idle++;
+		end(t);
+	}
 }
 
 /* A place for a connection from there, or NULL: there are enough. */
@@ -119,17 +141,36 @@ static struct relaystream *
 place_for(struct relaystreams *s, const struct addr *remote)
 {
 	struct relaystream *place = NULL;
-	uint32_t same = 0;
+	uint32_t same = 0, site = 0;
 
+	/* who is of no use may stay for shorter when others wait */
+	if (s->count == s->config.max && now_ms() - s->used_ms >= FULL_MS)
+		end_idle(s, SWEEP_MS);
 	for (uint32_t i = 0; i < s->config.max; i++) {
 		struct relaystream *t = &s->stream[i];
 
-		if (t->conn == NULL)
+		if (t->conn == NULL) {
 			place = t;
-		else
-			same += is_same_source(&t->remote, remote);
+			continue;
+		}
+		same += is_same_source(&t->remote, remote, 8);
+		site += is_same_source(&t->remote, remote, 6);
 	}
-	return same < s->config.per_address ? place : NULL;
+	return same < s->config.per_address &&
+		       site / LIMIT_WIDE < s->config.per_address
+		   ? place
+		   : NULL;
+}
+
+static bool
+may_come(struct relaystreams *s, const struct addr *remote)
+{
+	uint64_t now = now_ms();
+	struct addr site;
+
+	return limit_take(&s->rate, remote, now) &&
+	       (!limit_wide(remote, &site) ||
+		   limit_take(&s->sites, &site, now));
 }
 
 static void
@@ -145,7 +186,8 @@ take(struct relaystreams *s, int fd, const struct sockaddr_storage *from)
 	struct relaystream *t = NULL;
 	struct addr remote;
 
-	if (addr_from_sockaddr(&remote, (const struct sockaddr *)from) == 0)
+	if (addr_from_sockaddr(&remote, (const struct sockaddr *)from) == 0 &&
+	    may_come(s, &remote))
 		t = place_for(s, &remote);
 	if (t == NULL) {
 		s->n.connections_refused++;
@@ -237,19 +279,9 @@ sweep_cb(evutil_socket_t fd, short events, void *arg)
 
 	(void)fd;
 	(void)events;
-	s->now_ms = now_ms();
-	s->config.used(s->config.arg);
-	for (uint32_t i = 0; i < s->config.max; i++) {
-		struct relaystream *t = &s->stream[i];
-
-		if (t->conn == NULL ||
-		    s->now_ms - t->since_ms < RELAYSTREAMS_IDLE_MS)
-			continue;
-		s->n.connections_idle++;
-		end(t);
-	}
+	end_idle(s, RELAYSTREAMS_IDLE_MS);
 	if (s->count > 0)
-		loop_at(s->sweep, s->now_ms + SWEEP_MS);
+		loop_at(s->sweep, s->used_ms + SWEEP_MS);
 }
 
 void
@@ -275,6 +307,22 @@ relaystreams_send(struct relaystreams *s, uint32_t stream, const void *head,
 	return true;
 }
 
+static int
+init_limits(struct relaystreams *s, uint32_t rate)
+{
+	uint8_t key[LIMIT_KEY_LEN];
+	uint32_t wide = rate < LIMIT_RATE_MAX / 2 / LIMIT_WIDE
+			    ? rate * LIMIT_WIDE
+			    : LIMIT_RATE_MAX / 2;
+	int rc;
+
+	randombytes_buf(key, sizeof(key));
+	rc = limit_init(&s->rate, LIMIT_SLOTS, rate, 2 * rate, key);
+	if (rc == 0)
+		rc = limit_init(&s->sites, LIMIT_SLOTS, wide, 2 * wide, key);
+	return rc;
+}
+
 int
 relaystreams_new(struct relaystreams **out, struct loop *l,
     const struct relaystreams_config *config)
@@ -284,6 +332,11 @@ relaystreams_new(struct relaystreams **out, struct loop *l,
 
 	if (s == NULL)
 		return -ENOMEM;
+	if (init_limits(s, config->rate) != 0) {
+		limit_free(&s->rate);
+		free(s);
+		return -ENOMEM;
+	}
 	s->loop = l;
 	s->config = *config;
 	s->sweep = loop_event(l, -1, 0, sweep_cb, s);
@@ -363,6 +416,8 @@ relaystreams_free(struct relaystreams *s)
 	}
 	event_free(s->sweep);
 	event_free(s->resume);
+	limit_free(&s->rate);
+	limit_free(&s->sites);
 	free(s);
 }
 
@@ -393,7 +448,8 @@ relaystreams_dropped(const struct relaystreams *s)
 size_t
 relaystreams_memory(const struct relaystreams *s)
 {
-	return sizeof(*s) + s->config.max * sizeof(s->stream[0]);
+	return sizeof(*s) + s->config.max * sizeof(s->stream[0]) +
+	       limit_memory(&s->rate) + limit_memory(&s->sites);
 }
 
 bool

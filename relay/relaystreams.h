@@ -18,6 +18,8 @@
 
 struct relaystreams_config {
 	uint32_t max, per_address;
+	uint32_t rate; /* new ones per second and address: a TLS handshake costs
+			* us more than who begins it */
 	struct conn_tls *tls; /* or NULL: no TLS */
 	/* A whole message. False: what came is nothing that may come here. */
 	bool (*message)(
@@ -32,7 +34,7 @@ struct relaystreams_config {
 #define RELAYSTREAMS_COUNTERS(X)                                               \
 	X(connections)	       /* accepted */                                  \
 	X(connections_tls)     /* of these with TLS */                         \
-	X(connections_refused) /* too many, or too many of one address */      \
+	X(connections_refused) /* too many, of one address, or too quickly */  \
 	X(connections_idle)    /* ended: of no use for 30 s */                 \
 	X(connections_broken)  /* ended: not STUN, or answers not read */      \
 	X(connections_ended)   /* by the other side, or an error */

@@ -544,6 +544,20 @@ scene_connections() {
 	is connections_refused 1
 	until_true is connections_open 0
 	stop
+	# in IPv6 a source may have many networks: a site has twice as many
+	serve -b ::1 -l connections=8,address-connections=2
+	relay='[::1]:3478'
+	for n in 1 2 3 4 5; do
+		ip addr add "2001:db8:2:$n::1/128" dev lo nodad
+	done
+	ip addr add 2001:db8:3::1/128 dev lo nodad
+	c a:from=2001:db8:2:1::1 b:from=2001:db8:2:2::1 c:from=2001:db8:2:3::1 \
+		d:from=2001:db8:2:4::1 e:from=2001:db8:2:5::1 \
+		f:from=2001:db8:3::1 a:tcp b:tcp c:tcp d:tcp a:bind=x b:bind=x \
+		c:bind=x d:bind=x e:tcp e:bind=x'!none' f:tcp f:bind=x
+	is connections_refused 1
+	relay=127.0.0.1:3478
+	stop
 	# EXTERNAL is what clients are told, and what they reach each other by
 	serve -b 127.0.0.1/198.51.100.7 -a 198.51.100.7
 	begin_clients a:turn=a b:turn=b a:permit=198.51.100.7 \
