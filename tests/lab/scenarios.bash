@@ -556,7 +556,9 @@ scenario_capabilities() {
 	    >"$NET_DIR/wga.out" 2>"$NET_DIR/wga.err" &
 	within 15 connected wga || fail "not connected"
 	local stage pid
-	for stage in nat-port nat-stun nat-rendezvous nat-punch; do
+	[ "$(stat -c %a /run/nat-wg.wga.*[0-9])" = 600 ] ||
+		fail "any user may take the lock"
+	for stage in nat-port nat-stun nat-rendezvous nat-relay nat-punch; do
 		pid=$(pids_of ha "$stage" | head -n 1)
 		[ -n "$pid" ] || fail "$stage does not run"
 		grep -E 'Cap(Inh|Prm|Eff|Amb)|NoNewPrivs' \
