@@ -80,7 +80,7 @@ usage() {
 		[[ "$out" == *" unknown=420 reply=right "* ]]
 		[[ "$out" != *fault=* ]]
 	done
-	[[ "$out" == *" tcp=no "* ]] # nat-rendezvousd has none
+	[[ "$out" == *" tcp=yes "* ]]
 	[[ "$out" == *" response_port=none padding=420 "* ]]
 }
 
