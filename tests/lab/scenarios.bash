@@ -559,7 +559,7 @@ scenario_capabilities() {
 	[ "$(stat -c %a /run/nat-wg.wga.*[0-9])" = 600 ] ||
 		fail "any user may take the lock"
 	for stage in nat-port nat-stun nat-rendezvous nat-relay nat-punch; do
-		pid=$(pids_of ha "$stage" | head -n 1)
+		pid=$(pids_of ha "$stage" | sed -n 1p)
 		[ -n "$pid" ] || fail "$stage does not run"
 		grep -E 'Cap(Inh|Prm|Eff|Amb)|NoNewPrivs' \
 		    "/proc/$pid/status" >"$NET_DIR/status"
