@@ -436,6 +436,12 @@ relayed_cb(void *arg, struct train *t, const struct addr *from,
 	int f = own_family(e, from);
 
 	(void)t;
+	/* what a port for clients says was asked in our own name: who got it
+	 * through here would be a client at our address */
+	if (f != -1 && !is_peer(e, f, from->port)) {
+		e->n.dropped_own += n;
+		return;
+	}
 	if (f != -1) {
 		peer = e->config->external[f];
 		peer.port = from->port;

@@ -225,6 +225,17 @@ scene_closed() {
 		p:nothing a:wrap=127.0.0.1:3478,x a:wrap=127.0.0.1:49152,x \
 		a:nothing
 	is dropped_own 4
+	# nor does an answer to who asks in our own name get to one of them: it
+	# would be a client at our address, and things would go in circles
+	begin_clients a:turn a:permit=127.0.0.1
+	until_true grep -q permitted heard
+	at=$(sed -n 's/^a relayed=.*:\([0-9]*\),.*/\1/p' heard)
+	printf '%04x0d9600240000000300082112a4420102030405060708090a0b0c%s' \
+		"$at" 0019000411000000 | xxd -r -p |
+		socat -u - IP4-SENDTO:127.0.0.1:17,bind=127.0.0.1
+	until_true is dropped_own 5
+	says a:nothing nothing
+	end_clients
 	stop
 	# with our own address named, our own ports stay out of reach
 	serve -b 127.0.0.1 -a 127.0.0.1
