@@ -84,6 +84,22 @@ bind_local(struct seat *s, uint16_t port)
 	return addr_from_sockaddr(&s->local, (struct sockaddr *)&sin);
 }
 
+/* So the kernel keeps out all others, who could fill the buffer. */
+static int
+bind_daemon(struct seat *s, uint16_t port)
+{
+	struct sockaddr_storage ss;
+	socklen_t len;
+
+	if (port == 0)
+		return 0;
+	s->fixed = true;
+	s->daemon = s->local;
+	s->daemon.port = port;
+	len = addr_to_sockaddr(&s->daemon, &ss);
+	return connect(s->fd, (struct sockaddr *)&ss, len) == -1 ? -errno : 0;
+}
+
 int
 seat_open(struct seat **out, struct loop *l, uint16_t port, uint16_t daemon,
     seat_fn *fn, void *arg)
@@ -96,16 +112,13 @@ seat_open(struct seat **out, struct loop *l, uint16_t port, uint16_t daemon,
 	s->fn = fn;
 	s->arg = arg;
 	err = bind_local(s, port);
+	if (err == 0)
+		err = bind_daemon(s, daemon);
 	if (err != 0) {
 		if (s->fd != -1)
 			close(s->fd);
 		free(s);
 		return err;
-	}
-	if (daemon != 0) {
-		s->fixed = true;
-		s->daemon = s->local;
-		s->daemon.port = daemon;
 	}
 	s->event = loop_event(l, s->fd, EV_READ | EV_PERSIST, read_cb, s);
 	event_add(s->event, NULL);
@@ -137,8 +150,13 @@ seat_deliver(struct seat *s, const uint8_t *data, size_t len)
 
 	if (ss_len == 0)
 		return -ENOTCONN;
-	if (sendto(s->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL,
-		(struct sockaddr *)&ss, ss_len) != -1)
-		return 0;
+	/* an error of an earlier one is told first, once */
+	for (int i = 0; i < 2; i++) {
+		if (sendto(s->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL,
+			(struct sockaddr *)&ss, ss_len) != -1)
+			return 0;
+		if (errno != ECONNREFUSED)
+			break;
+	}
 	return -errno;
 }
