@@ -271,6 +271,33 @@ scenario_relay_no_tunnel_in_tunnel() {
 	pings ha 192.168.2.2 || fail "no ping to the site any more"
 }
 
+# The direct way passes checks and drops what is WireGuard's: the tunnel is moved
+# there, comes back to the relay, and nobody says that it is direct.
+scenario_relay_direct_is_blocked() {
+	net_begin
+	net_two_sites
+	pair
+	relays 1
+	on isp nft -f - <<-N
+	table ip wall {
+		chain through { type filter hook forward priority 0
+			ip saddr { 198.51.100.2, 203.0.113.2 } \
+			ip daddr { 198.51.100.2, 203.0.113.2 } \
+			meta l4proto udp @th,64,8 { 1, 2, 3, 4 } \
+			    @th,72,24 0 drop
+		}
+	}
+	N
+	start_wg ha wga
+	start_wg hb wgb
+	within 20 has wga 'state=blocked .*reason=no-traffic' || fail "not tried"
+	within 5 has wgb 'state=blocked .*reason=no-traffic' || fail "not tried"
+	within 3 pings ha 10.9.0.2 || fail "it does not go back to the relay"
+	sleep 3
+	pings hb 10.9.0.1 || fail "it does not stay there"
+	both_are relayed || fail "it says that it is direct"
+}
+
 # NATs that forget their tables, in turns, under a stream: no input drop, so
 # half of the time the peer's packet is the first, and the pair of ports is of
 # no use for the next 30 s.

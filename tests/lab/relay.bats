@@ -15,7 +15,8 @@ setup_file() {
 	    >"$BATS_FILE_TMPDIR/grid.log" 2>&1 </dev/null 3>&- &
 	grid=$!
 	LAB_JOBS=2 lab_start relay_moves relay_killed relay_rendezvous_killed \
-	    relay_only relay_no_tunnel_in_tunnel
+	    relay_only relay_no_tunnel_in_tunnel \
+	    relay_direct_is_blocked
 	wait $grid || cat "$BATS_FILE_TMPDIR/grid.log" >&2
 }
 
@@ -79,4 +80,8 @@ cells_where() {
 
 @test "what is reached through the tunnel is no way to put the tunnel on" {
 	lab_result relay_no_tunnel_in_tunnel
+}
+
+@test "a direct way that drops WireGuard's packets: back to the relay, and never said to be direct" {
+	lab_result relay_direct_is_blocked
 }
