@@ -124,10 +124,13 @@ activate(struct client *c, const struct moment *now)
 
 	c->announce |= !c->up || !addr_equal(&c->addr, &c->next_addr) ||
 		       !addr_equal(&c->mapped, &mapped);
-	if (!c->next_addr.tcp)
+	if (!c->next_addr.tcp) {
 		c->udp_at_ms = NEVER;
-	else if (!c->up || !c->addr.tcp)
+		c->ledger.hold_ms = 0;
+	} else if (!c->up || !c->addr.tcp) {
 		probe_later(c, CLIENT_UDP_MIN_MS, now);
+		c->ledger.hold_ms = now->ms + CLIENT_HOLD_MS;
+	}
 	c->session = c->next;
 	c->addr = c->next_addr;
 	c->mapped = mapped;

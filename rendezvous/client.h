@@ -22,9 +22,13 @@
 #define CLIENT_REFUSED_MS 30000 /* after 403 or 508 */
 #define CLIENT_REKEY_MS (60 * 60 * 1000)
 /* Over TCP: is UDP open again? The pause between two such questions grows. */
-#define CLIENT_UDP_MIN_MS 10000
+#define CLIENT_UDP_MIN_MS 250
 #define CLIENT_UDP_MAX_MS 120000
 #define CLIENT_UDP_ROAM_MS 1000 /* and on another network */
+/* A first session over TCP may only mean loss, and until UDP answers, the peer
+ * does not know where our port is seen, and can't open its NAT for us: so it
+ * is not told to go before that, or before so much time has passed. */
+#define CLIENT_HOLD_MS 3000
 
 enum client_what {
 	CLIENT_WAIT,	/* nothing before ->at_ms */

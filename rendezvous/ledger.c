@@ -65,6 +65,8 @@ ledger_due(struct ledger *l, uint64_t now_ms)
 {
 	bool due = false;
 
+	if (now_ms >= l->hold_ms)
+		l->hold_ms = 0;
 	for (int i = 0; i < REQUEST_PEERS; i++) {
 		struct ledger_peer *p = &l->peer[i];
 
@@ -72,7 +74,8 @@ ledger_due(struct ledger *l, uint64_t now_ms)
 			p->token_ms = 0;
 			p->token = ITEM_DUE;
 		}
-		due = due || p->want == ITEM_DUE || p->ready == ITEM_DUE ||
+		due = due || p->want == ITEM_DUE ||
+		      (p->ready == ITEM_DUE && l->hold_ms == 0) ||
 		      p->token == ITEM_DUE;
 	}
 	return due;
@@ -83,9 +86,14 @@ ledger_next_ms(const struct ledger *l)
 {
 	uint64_t at = UINT64_MAX;
 
-	for (int i = 0; i < REQUEST_PEERS; i++)
-		if (l->peer[i].token_ms != 0 && l->peer[i].token_ms < at)
-			at = l->peer[i].token_ms;
+	for (int i = 0; i < REQUEST_PEERS; i++) {
+		const struct ledger_peer *p = &l->peer[i];
+
+		if (p->token_ms != 0 && p->token_ms < at)
+			at = p->token_ms;
+		if (p->ready == ITEM_DUE && l->hold_ms != 0 && l->hold_ms < at)
+			at = l->hold_ms;
+	}
 	return at;
 }
 
@@ -113,7 +121,7 @@ ledger_request(struct ledger *l, const struct moment *now, uint32_t rto_ms,
 		if (p->want == ITEM_DUE &&
 		    request_add_want(r, i, p->key, p->tag))
 			p->want = ITEM_SENT;
-		if (p->ready == ITEM_DUE &&
+		if (p->ready == ITEM_DUE && now->ms >= l->hold_ms &&
 		    request_add_ready(r, i, p->key, p->mine, p->theirs, rtt_ms))
 			p->ready = ITEM_SENT;
 		if (p->token == ITEM_DUE && request_add_token(r, i, p->key)) {

@@ -30,6 +30,7 @@ struct ledger_peer {
 struct ledger {
 	struct ledger_peer peer[REQUEST_PEERS];
 	struct request request[LEDGER_REQUESTS];
+	uint64_t hold_ms; /* no READY before that; 0: as soon as it is due */
 };
 
 void ledger_want(struct ledger *l, int peer, const uint8_t key[KEY_LEN],

@@ -1115,6 +1115,10 @@ two_meet_over_both(void **state)
 	run(1000);
 	for (int n = 0; n < 2; n++)
 		assert_true(find_news(&node[n], NEWS_PEER, 0) >= 0);
+	for (int n = 0; n < 2; n++)
+		client_ready(&node[n].c, 0, 1, 1);
+	run(500);
+	assert_int_equal(find_news(&node[0], NEWS_GO, 0), -1);
 	node[0].filtered = false;
 	run(CLIENT_UDP_MIN_MS + 5000);
 	assert_false(node[0].up.to.tcp);
@@ -1124,6 +1128,27 @@ two_meet_over_both(void **state)
 	run(1000);
 	for (int n = 0; n < 2; n++)
 		assert_true(find_news(&node[n], NEWS_GO, 0) >= 0);
+}
+
+/* Where UDP stays blocked, READY is said in the end. */
+static void
+ready_over_tcp(void **state)
+{
+	const uint8_t tags[2][WIRE_TAG_LEN] = {{1}, {2}};
+
+	(void)state;
+	start_filtered();
+	start_node(1, server_pub, 0);
+	resolve(1, 0, 1);
+	for (int n = 0; n < 2; n++)
+		client_want(&node[n].c, 0, node[1 - n].pub, tags[n]);
+	run(1000);
+	for (int n = 0; n < 2; n++)
+		client_ready(&node[n].c, 0, 1, 1);
+	run(CLIENT_HOLD_MS);
+	for (int n = 0; n < 2; n++)
+		assert_true(find_news(&node[n], NEWS_GO, 0) >= 0);
+	assert_true(node[0].up.to.tcp);
 }
 
 static const struct token *
@@ -1416,6 +1441,7 @@ main(void)
 	    TEST(a_dead_connection_is_replaced),
 	    TEST(renews_over_its_connection),
 	    TEST(two_meet_over_both),
+	    TEST(ready_over_tcp),
 	    TEST(two_who_want_each_other_meet),
 	    TEST(tokens_need_both_consents),
 	    TEST(tokens_are_asked_for_seldom),
