@@ -82,6 +82,18 @@ printed(struct pairfilter *f, int err)
 	finish(f, EXIT_TEMP);
 }
 
+/* Waits until standard output takes a line; false when a signal came first: it
+ * says that we are to end. */
+static bool
+wait_room(struct pairfilter *f)
+{
+	struct pollfd pfd = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+	if (poll(&pfd, 1, -1) == -1 && errno == EINTR)
+		finish(f, EXIT_YES);
+	return !f->ending;
+}
+
 /* In one write, so that it stays a line among those of others. */
 static void
 pass(struct pairfilter *f, const char *line, size_t len)
@@ -89,6 +101,8 @@ pass(struct pairfilter *f, const char *line, size_t len)
 	char buf[LINE_MAX_LEN + 1];
 	ssize_t n;
 
+	if (!wait_room(f))
+		return;
 	memcpy(buf, line, len);
 	buf[len] = '\n';
 	do
@@ -113,7 +127,8 @@ tell(struct pairfilter *f, const struct relayed_peer *p,
 	record_put_key(&r, "key", p->key);
 	record_put(&r, "state", relaybinding_state_name(ev->state));
 	record_put(&r, "reason", ev->reason);
-	printed(f, record_write(&r, STDOUT_FILENO, f->json));
+	if (wait_room(f))
+		printed(f, record_write(&r, STDOUT_FILENO, f->json));
 }
 
 static void

@@ -72,6 +72,18 @@ printed(struct tcpfilter *f, int err)
 	finish(f, EXIT_TEMP);
 }
 
+/* Waits until standard output takes a line; false when a signal came first: it
+ * says that we are to end. */
+static bool
+wait_room(struct tcpfilter *f)
+{
+	struct pollfd pfd = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+	if (poll(&pfd, 1, -1) == -1 && errno == EINTR)
+		finish(f, EXIT_YES);
+	return !f->ending;
+}
+
 /* In one write, so that it stays a line among those of others. */
 static void
 pass(struct tcpfilter *f, const char *line, size_t len)
@@ -79,6 +91,8 @@ pass(struct tcpfilter *f, const char *line, size_t len)
 	char buf[LINE_MAX_LEN + 1];
 	ssize_t n;
 
+	if (!wait_room(f))
+		return;
 	memcpy(buf, line, len);
 	buf[len] = '\n';
 	do
@@ -104,7 +118,8 @@ print(struct tcpfilter *f, const struct tcpside *s, const char *state,
 	record_put_key(&r, "key", s->peer->key);
 	record_put(&r, "state", state);
 	record_put(&r, "reason", reason);
-	printed(f, record_write(&r, STDOUT_FILENO, f->json));
+	if (wait_room(f))
+		printed(f, record_write(&r, STDOUT_FILENO, f->json));
 }
 
 /* The state of a side, when it is another one; why: of one that ends. */

@@ -48,6 +48,29 @@ usage() {
 	[[ "${lines[0]}" == "usage: nat-relay pair "* ]]
 }
 
+@test "a reader of standard output that stalls does not hold a signal up" {
+	mkfifo "$BATS_TEST_TMPDIR/out"
+	exec 8<>"$BATS_TEST_TMPDIR/out"
+	dd if=/dev/zero of=/dev/fd/8 bs=4096 oflag=nonblock 2>&- || :
+	for verb in pair tcp; do
+		yes 'x y=z' | "$r" "$verb" -p 40998 >&8 3>&- &
+		pid=$!
+		for _ in {1..100}; do # until it waits, for the pipe
+			wait=$(cat "/proc/$pid/wchan")
+			[[ $wait == *poll_sched* || $wait == *do_poll* ||
+			    $wait == *pipe* ]] && break
+			sleep 0.05
+		done
+		kill "$pid"
+		for _ in {1..100}; do
+			[ -d "/proc/$pid" ] || break
+			sleep 0.05
+		done
+		[ ! -d "/proc/$pid" ] || { kill -9 "$pid" && false; }
+	done
+	exec 8>&-
+}
+
 @test "nat-rendezvousd -R that can't be: 100, and what to give" {
 	d=$NATKIT_BUILD/nat-rendezvousd
 	for bad in 20 file @192.0.2.1:1 file@192.0.2.1 file@host:1 \
