@@ -96,7 +96,7 @@ wireguard() { # HOST IF PORT ADDRESS
 
 nat_wg() { # HOST IF
 	local at=192.0.2.1:3478
-	[ "${1#?}" != 6 ] || at=[2001:db8::1]:3478
+	[ "${1#?}" != 6 ] || at="[2001:db8::1]:3478"
 	: >"$d/$2.out"
 	nsenter --net=/run/netns/"$1" "$bin/nat-wg" -S "$key@$at" "$2" \
 	    >"$d/$2.out" 2>"$d/$2.err" &

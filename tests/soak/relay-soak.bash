@@ -61,7 +61,7 @@ first=$(rss)
 while [ "$SECONDS" -lt "$seconds" ]; do
 	sleep 60
 	echo "$SECONDS s: $(rss) KiB, $(asked pairs) pairs," \
-		"$(asked allocations) allocations, $(ls "/proc/$pid/fd" | wc -l) descriptors"
+		"$(asked allocations) allocations, $(find "/proc/$pid/fd" -type l | wc -l) descriptors"
 done
 last=$(rss)
 [ ! -s bad ] || { sort bad | uniq -c | head; exit 1; }
