@@ -227,17 +227,23 @@ open_ports(struct turn *t, struct turn_request *r, const struct turn_wish *w)
 	return error[0] == 508 || error[1] == 508 ? 508 : 440;
 }
 
-/* The name that the places are counted under. */
+/* The name that the places are counted under: never that of a key, whose pairs
+ * are counted under it, whatever name a user was allowed to choose. */
 static struct account *
 take_account(struct turn *t, const struct turn_request *r, bool *mine)
 {
-	char expiry[24];
+	char other[sizeof("turn:") + KEY_STRLEN], text[KEY_STRLEN];
 	const char *name = r->who.name.user;
+	uint8_t key[KEY_LEN];
 
 	if (name[0] == '\0') {
-		snprintf(expiry, sizeof(expiry), "%llu",
+		snprintf(other, sizeof(other), "%llu",
 		    (unsigned long long)r->who.name.expiry_s);
-		name = expiry;
+		name = other;
+	} else if (key_parse_public(key, name) == 0) {
+		snprintf(
+		    other, sizeof(other), "turn:%s", key_format(key, text));
+		name = other;
 	}
 	return accounts_take(t->accounts, name, r->now_ms, mine);
 }

@@ -558,6 +558,33 @@ watched(
 	snprintf(text + len, 256 - len, "%s:%s ", what, reason ? reason : "");
 }
 
+/* A user with the name of a key does not use up what the key may do. */
+static void
+a_user_named_like_a_key(void **state)
+{
+	uint8_t key[KEY_LEN] = {1, 2, 3};
+	char text[KEY_STRLEN], name[64];
+	struct turn_entry e;
+	struct account *acc;
+	uint64_t position = 0;
+	struct world w;
+	struct client c;
+	bool mine;
+
+	(void)state;
+	make(&w, &c);
+	acc = accounts_take(w.accounts, key_format(key, text), w.now_ms, &mine);
+	assert_int_equal(acc->used, 1);
+	snprintf(name, sizeof(name), "9000000:%s", text);
+	client_make(&c, "198.51.100.1:1000", name);
+	assert_int_equal(allocate(&w, &c), 0);
+	assert_int_equal(acc->used, 1);
+	assert_true(turn_next(w.t, &position, &e));
+	assert_int_equal(turn_drop(w.t, e.user), 1);
+	accounts_release(w.accounts, acc);
+	world_end(&w);
+}
+
 static void
 it_can_be_watched(void **state)
 {
@@ -634,6 +661,7 @@ main(void)
 	    cmocka_unit_test(one_address_asks_for_all),
 	    cmocka_unit_test(full),
 	    cmocka_unit_test(an_account_has_its_share),
+	    cmocka_unit_test(a_user_named_like_a_key),
 	    cmocka_unit_test(it_can_be_watched),
 	    cmocka_unit_test(plain_binding),
 	};
