@@ -36,10 +36,10 @@ main(int argc, char *argv[])
 		return EXIT_YES;
 	}
 	if (argc > 1)
-		log_warnx(
+		log_fatalx(
 		    "%s: no such command; give pair, tcp or turn", argv[1]);
 	else
-		log_warnx("give a command: pair, tcp or turn");
+		log_fatalx("give a command: pair, tcp or turn");
 	fputs(usage, stderr);
 	return EXIT_USAGE;
 }

@@ -113,6 +113,30 @@ pass(struct pairfilter *f, const char *line, size_t len)
 		printed(f, n == -1 ? -errno : -EIO);
 }
 
+/* What only those who run the servers can mend; silence is the network's. */
+static void
+explain(const struct relaybinding_event *ev)
+{
+	static const struct {
+		const char *reason, *advice;
+	} known[] = {
+	    {"unauthorized", "it does not take our credential: is its -k the "
+			     "file of the rendezvous server's -R, and do both "
+			     "clocks agree?"},
+	    {"quota", "this key or address has all that it may have there: "
+		      "see -l and -P of nat-relayd"},
+	    {"full", "it is full: see -n of nat-relayd"},
+	};
+	char text[ADDR_STRLEN];
+
+	if (ev->state != RELAYBINDING_GONE || ev->reason == NULL)
+		return;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcmp(ev->reason, known[i].reason) == 0)
+			log_warnx("relay %s: %s",
+			    addr_format(&ev->server, text), known[i].advice);
+}
+
 static void
 tell(struct pairfilter *f, const struct relayed_peer *p,
     const struct relaybinding *b, const struct relaybinding_event *ev)
@@ -289,6 +313,7 @@ run_relay(struct pairfilter *f, struct relayed_peer *p, struct relayed *r,
 			send_datagram(f, &r->binding, &ev.to, ev.data, ev.len);
 		} else if (ev.what == RELAYBINDING_STATE) {
 			tell(f, p, &r->binding, &ev);
+			explain(&ev);
 		} else {
 			if (ev.at_ms < *next_ms)
 				*next_ms = ev.at_ms;

@@ -25,7 +25,7 @@ struct streamrelay {
 	struct loop *loop;
 	struct addr at[ENDPOINTS];
 	size_t n;
-	bool wanted;
+	bool wanted, warned;
 	struct racer racer[RACERS];
 	struct racer *winner; /* that is up */
 	struct event *again;
@@ -109,6 +109,13 @@ closed_cb(void *arg, const char *why)
 	drop(a);
 	if (r->winner != a && is_racing(r))
 		return;
+	if (r->winner == NULL && !r->warned &&
+	    r->again_ms > STREAMRELAY_AGAIN_MS) { /* the second time */
+		log_warnx("relay %s: no answer over UDP or TCP (%s): is "
+			  "nat-relayd running there, and its firewall open?",
+		    addr_format(&r->at[0], text), why);
+		r->warned = true;
+	}
 	steady(r);
 	r->winner = NULL;
 	try_later(r);

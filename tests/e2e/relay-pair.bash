@@ -272,6 +272,7 @@ scenario_forged() {
 	sed 's/password=.\{10\}/password=AAAAAAAAAA/' a.agent >forged
 	tell a forged ^relay
 	within has a.out 'state=gone reason=unauthorized'
+	within has a.err 'does not take our credential: is its -k the file'
 	bound binding 0 || fail "bound by a forged one"
 	echo "$good" >&"${in[a]}"
 	within has a.out 'state=bound'
