@@ -420,7 +420,9 @@ load_tls(struct relayd *d)
 	if (d->cert == NULL)
 		return;
 	if (conn_tls_server(&d->tls, d->cert, d->key, &why) != 0)
-		fatalx(EXIT_USAGE, "-C %s -K %s: %s", d->cert, d->key, why);
+		fatalx(EXIT_USAGE,
+		    "-C %s -K %s: %s (they have to be PEM files)", d->cert,
+		    d->key, why);
 	d->config.tls = d->tls;
 }
 
@@ -451,16 +453,21 @@ raise_files(const struct engine_config *c)
 __attribute__((noreturn)) static void
 open_failed(int rc, const struct addr *at)
 {
-	char text[ADDR_STRLEN];
+	char text[ADDR_STRLEN], ip[ADDR_STRLEN];
 
 	errno = -rc;
 	if (at->family == ADDR_NONE)
 		fatal(EXIT_TEMP, "can't start");
 	if (rc == -EADDRINUSE)
 		fatalx(EXIT_USAGE,
-		    "can't listen on %s: %s; is another nat-relayd running? "
-		    "ss -lntup; or choose -p, -T, -R",
+		    "can't listen on %s: %s; is another nat-relayd, or "
+		    "nat-rendezvousd, running? ss -lntup; or choose -p, -T, -R",
 		    addr_format(at, text), strerror(errno));
+	if (rc == -EADDRNOTAVAIL)
+		fatalx(EXIT_USAGE,
+		    "can't listen on %s: no address of this host; ip addr "
+		    "lists them; if a 1:1 NAT has that one: -b OWN/%s",
+		    addr_format(at, text), addr_format_ip(at, ip));
 	fatal(rc == -ENOMEM ? EXIT_TEMP : EXIT_USAGE, "can't listen on %s",
 	    addr_format(at, text));
 }

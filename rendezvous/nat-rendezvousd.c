@@ -399,9 +399,14 @@ listen_failed(
 	errno = -rc;
 	if (rc == -EADDRINUSE)
 		fatalx(EXIT_USAGE,
-		    "can't listen on %s, %s: %s; is another nat-rendezvousd "
-		    "running? ss -lntup; or choose %s",
+		    "can't listen on %s, %s: %s; is another nat-rendezvousd, "
+		    "or nat-relayd, running? ss -lntup; or choose %s",
 		    addr_format(at, text), what, strerror(errno), option);
+	if (rc == -EADDRNOTAVAIL)
+		fatalx(EXIT_USAGE,
+		    "can't listen on %s, %s: no address of this host; ip addr "
+		    "lists them",
+		    addr_format(at, text), what);
 	fatal(rc == -ENOMEM ? EXIT_TEMP : EXIT_USAGE, "can't listen on %s, %s",
 	    addr_format(at, text), what);
 }

@@ -59,7 +59,7 @@ refused() {
 	refused 'none: No such file' -b 127.0.0.1 -k none
 	refused '-C short -K short: ' -b 127.0.0.1 -k secret -C short -K short
 	refused 'no operands are taken' -b 127.0.0.1 -k secret operand
-	refused "can't listen on 192.0.2.1:0: " -b 192.0.2.1 -k secret -p 0
+	refused "can't listen on 192.0.2.1:0: no address of this host" -b 192.0.2.1 -k secret -p 0
 	refused '-u no-such-user: ' -b 127.0.0.1 -k secret -p 0 \
 		-R 20000-20100 -u no-such-user
 	run -0 "$D" -h
