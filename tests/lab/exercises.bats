@@ -130,4 +130,6 @@ after 10 s" ]
 	shows 6-try '^ha: failed '
 	shows 6-change '^ha: direct '
 	shows 6-blocked '^exit code 111$'
+	shows 6-relay '^ha: relayed '
+	shows 6-relay 'state=relayed endpoint=127\.0\.0\.1:'
 }
