@@ -7,16 +7,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "credential.h"
 #include "cursor.h"
 #include "log.h"
+#include "stun.h"
 
 #define ENDPOINTS 2
 #define RACERS (2 * ENDPOINTS)
 #define STEADY_MS 3000
+#define PROBE_MAX 256
 
 struct racer {
 	struct streamrelay *owner;
-	struct conn *conn; /* NULL: not running, or has lost */
+	struct conn *conn;   /* NULL: not running, or has lost */
+	struct event *limit; /* of its answer, once it is connected */
+	uint8_t tid[STUN_TID_LEN];
 	char name[ADDR_STRLEN];
 };
 
@@ -27,7 +32,7 @@ struct streamrelay {
 	size_t n;
 	bool wanted, warned;
 	struct racer racer[RACERS];
-	struct racer *winner; /* that is up */
+	struct racer *winner; /* that is up: the relay answers there */
 	struct event *again;
 	uint32_t again_ms;
 	uint64_t up_ms;
@@ -39,6 +44,7 @@ drop(struct racer *a)
 {
 	if (a->conn == NULL)
 		return;
+	event_del(a->limit);
 	a->owner->dropped += conn_dropped(a->conn);
 	conn_free(a->conn);
 	a->conn = NULL;
@@ -84,24 +90,8 @@ steady(struct streamrelay *r)
 }
 
 static void
-ready_cb(void *arg)
+lose(struct racer *a, const char *why)
 {
-	struct racer *a = arg;
-	struct streamrelay *r = a->owner;
-	char text[ADDR_STRLEN];
-
-	r->winner = a;
-	r->up_ms = now_ms();
-	drop_all_but(r, a);
-	log_info(
-	    "relay %s: connected", addr_format(conn_remote(a->conn), text));
-	r->config.up(r->config.arg, r);
-}
-
-static void
-closed_cb(void *arg, const char *why)
-{
-	struct racer *a = arg;
 	struct streamrelay *r = a->owner;
 	char text[ADDR_STRLEN];
 
@@ -122,12 +112,82 @@ closed_cb(void *arg, const char *why)
 	r->config.down(r->config.arg, r, why);
 }
 
+static void
+win(struct racer *a)
+{
+	struct streamrelay *r = a->owner;
+	char text[ADDR_STRLEN];
+
+	event_del(a->limit);
+	r->winner = a;
+	r->up_ms = now_ms();
+	drop_all_but(r, a);
+	log_info(
+	    "relay %s: connected", addr_format(conn_remote(a->conn), text));
+	r->config.up(r->config.arg, r);
+}
+
+/* Whoever listens there, a web server perhaps: only a relay has a nonce for
+ * this. Its name is none, and has the length that the answer may have. */
+static void
+ready_cb(void *arg)
+{
+	static const uint8_t name[CREDENTIAL_NONCE_LEN + 24] = {0};
+	struct racer *a = arg;
+	uint8_t out[PROBE_MAX];
+	struct stun_buf b;
+	int len;
+
+	stun_new_tid(a->tid);
+	stun_begin(&b, out, sizeof(out), NATKIT_BIND, STUN_REQUEST, a->tid);
+	stun_put(&b, STUN_USERNAME, name, sizeof(name));
+	len = stun_end(&b, true);
+	if (len > 0)
+		(void)conn_send(a->conn, out, (size_t)len, NULL, 0, false);
+	loop_at(a->limit, now_ms() + STREAMRELAY_ANSWER_MS);
+}
+
+/* A TURN server has a nonce, too, but names its realm. */
+static bool
+is_answer(const struct racer *a, const uint8_t *data, size_t len)
+{
+	struct stun_attr attr;
+	struct stun_msg m;
+
+	return stun_parse(&m, data, len) == 0 && m.fingerprint &&
+	       m.method == NATKIT_BIND && m.class == STUN_ERROR &&
+	       memcmp(m.tid, a->tid, STUN_TID_LEN) == 0 &&
+	       stun_get_error(&m) == 401 &&
+	       stun_find(&m, STUN_NONCE, &attr) == 0 &&
+	       stun_find(&m, STUN_REALM, &attr) != 0;
+}
+
+static void
+limit_cb(evutil_socket_t fd, short events, void *arg)
+{
+	(void)fd;
+	(void)events;
+	lose(arg, "no answer");
+}
+
+static void
+closed_cb(void *arg, const char *why)
+{
+	lose(arg, why);
+}
+
 static bool
 message_cb(void *arg, const uint8_t *data, size_t len)
 {
 	struct racer *a = arg;
 
-	a->owner->config.message(a->owner->config.arg, a->owner, data, len);
+	if (a->owner->winner == a)
+		a->owner->config.message(
+		    a->owner->config.arg, a->owner, data, len);
+	else if (is_answer(a, data, len))
+		win(a);
+	else
+		lose(a, "what answers is no relay");
 	return a->conn != NULL;
 }
 
@@ -144,7 +204,6 @@ run(struct streamrelay *r, struct racer *a, struct addr to, uint16_t port)
 	};
 
 	to.port = port;
-	a->owner = r;
 	addr_format_ip(&to, a->name);
 	config.server_name = a->name;
 	return conn_connect(
@@ -193,6 +252,11 @@ streamrelay_new(struct streamrelay **out, struct loop *l,
 	memcpy(r->at, at, r->n * sizeof(*at));
 	r->again_ms = STREAMRELAY_AGAIN_MS;
 	r->again = loop_event(l, -1, 0, again_cb, r);
+	for (size_t i = 0; i < RACERS; i++) {
+		r->racer[i].owner = r;
+		r->racer[i].limit =
+		    loop_event(l, -1, 0, limit_cb, &r->racer[i]);
+	}
 	*out = r;
 	return 0;
 }
@@ -203,6 +267,8 @@ streamrelay_free(struct streamrelay *r)
 	if (r == NULL)
 		return;
 	drop_all_but(r, NULL);
+	for (size_t i = 0; i < RACERS; i++)
+		event_free(r->racer[i].limit);
 	event_free(r->again);
 	free(r);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The connection to one relay: tried at its own port and at 443 of each of its
- * addresses at once, the first that answers is used; made again when it breaks,
- * as long as it is wanted. */
+ * addresses at once, the first where a relay answers is used; made again when it
+ * breaks, as long as it is wanted. */
 #ifndef NATKIT_STREAMRELAY_H
 #define NATKIT_STREAMRELAY_H
 
@@ -13,9 +13,10 @@
 #include "conn.h"
 #include "loop.h"
 
-#define STREAMRELAY_PORT 443 /* what most networks let out */
-#define STREAMRELAY_WAIT_MS 5000
-#define STREAMRELAY_AGAIN_MS 200 /* doubling to */
+#define STREAMRELAY_PORT 443	   /* what most networks let out */
+#define STREAMRELAY_WAIT_MS 5000   /* for a connection */
+#define STREAMRELAY_ANSWER_MS 3000 /* and then, for the relay's answer */
+#define STREAMRELAY_AGAIN_MS 200   /* doubling to */
 #define STREAMRELAY_AGAIN_MAX_MS 5000
 
 struct streamrelay;

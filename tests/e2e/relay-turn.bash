@@ -147,6 +147,10 @@ bound() {
 	ss -Hnlu "sport = $1" | grep -q . || ss -Hnu "sport = $1" | grep -q .
 }
 
+taken() {
+	ss -Hnlt "sport = $1" | grep -q .
+}
+
 ended() {
 	! kill -0 "$1"
 }
@@ -467,6 +471,45 @@ tls() {
 	pair -T -C cert.pem
 	both tls
 	stop a b da db
+}
+
+# Others at 443, all faster than the relay: a TURN server, one that says nothing,
+# one that says what it likes, a web server.
+web() {
+	local other
+	relayd
+	tokens
+	coturn -a -u alice:secret --aux-server=127.0.0.1:443
+	within taken 443
+	pair_late has a.err '443: what answers is no relay'
+	kill "$coturn"
+	wait "$coturn" || :
+	for other in 'exec sleep 60' 'echo this is no message at all' \
+	    'read -r x; echo "HTTP/1.1 400 Bad Request"; echo'; do
+		socat TCP4-LISTEN:443,bind=127.0.0.1,fork,reuseaddr \
+		    "SYSTEM:echo >>met; $other" 2>/dev/null &
+		pid[web]=$!
+		within taken 443
+		pair_late has met '' 2
+		stop web
+		rm met
+	done
+	! grep -q '443: connected' a.err b.err || fail "took it for the relay"
+}
+
+# pair_late PROG ARGS: the relay says nothing until that is true
+pair_late() {
+	kill -STOP "$relayd"
+	side a -p 7001
+	side b -p 7002
+	grep ^relay a.agent >&"${in[a]}"
+	grep ^relay b.agent >&"${in[b]}"
+	within "$@"
+	kill -CONT "$relayd"
+	within has a.out state=bound
+	within has b.out state=bound
+	! grep -q state=gone a.out b.out || fail "was not bound at once"
+	stop a b
 }
 
 # nat-relay pair's record of its binding for b's key, in a state

@@ -95,6 +95,10 @@ usage() {
 	scenario tcp
 }
 
+@test "tcp: who else listens at 443 is not taken for the relay" {
+	scenario web
+}
+
 @test "tcp: TLS, and a certificate that nobody trusts" {
 	scenario tls
 }
