@@ -134,6 +134,8 @@ int checklist_bind(
 void checklist_unbind(
     struct checklist *x, const struct addr *addr, uint64_t now_us);
 bool checklist_bound(const struct checklist *x, const struct addr *addr);
+/* It has had its time to be bound somewhere: without a relay it has failed. */
+void checklist_unserved(struct checklist *x, uint64_t now_us);
 /* Of the direct list: this is a relay's address, and no direct way. */
 void checklist_shun(
     struct checklist *x, const struct addr *addr, uint64_t now_us);

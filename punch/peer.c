@@ -58,6 +58,8 @@ introduce(struct peer *p, const struct introduction *i, uint64_t now_us)
 		return rc;
 	shun_relays(p, now_us);
 	choice_anew(&p->choice);
+	if (p->relay_only)
+		p->unserved_us = now_us + PEER_UNSERVED_US;
 	return checklist_introduce(&p->relay, i, now_us);
 }
 
@@ -220,6 +222,15 @@ signal_try(struct peer *p, uint64_t now_us)
 	p->told = open;
 }
 
+/* A binding that has begun is waited for. */
+static uint64_t
+served_until(const struct peer *p)
+{
+	return p->unserved_us != 0 && p->unserved_us < p->expect_us
+		   ? p->expect_us
+		   : p->unserved_us;
+}
+
 static void
 govern(struct peer *p, uint64_t now_us)
 {
@@ -239,6 +250,10 @@ govern(struct peer *p, uint64_t now_us)
 	p->list.spare = p->relay.consent.active;
 	signal_try(p, now_us);
 	rouse(p, now_us);
+	if (p->unserved_us != 0 && now_us >= served_until(p)) {
+		p->unserved_us = 0;
+		checklist_unserved(&p->relay, now_us);
+	}
 	collect(p);
 	say(p, said, choice_expect(&p->choice, now_us < p->expect_us, said));
 }
@@ -252,6 +267,7 @@ next_look(const struct peer *p, uint64_t now_us)
 	    p->relay.asleep ? UINT64_MAX : p->needed_us,
 	    p->told ? UINT64_MAX : checklist_opened_at(&p->list),
 	    p->expect_us,
+	    served_until(p),
 	};
 	uint64_t next = UINT64_MAX;
 

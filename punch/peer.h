@@ -13,6 +13,9 @@
 #define PEER_NEEDED_US 2500000u
 /* Of a binding that has begun. */
 #define PEER_EXPECT_US 5000000u
+/* Since an introduction, with nothing but relays: one is bound, or it has
+ * failed. */
+#define PEER_UNSERVED_US 5000000u
 
 struct peer {
 	uint8_t key[KEY_LEN];
@@ -21,12 +24,13 @@ struct peer {
 	struct checklist list;
 	struct checklist relay;
 	struct choice choice;
-	uint64_t expect_us; /* a relay may be bound until then */
-	uint64_t needed_us; /* the peer needs the relay until then */
-	bool needs;	    /* our checks have said that we need it */
-	bool told;	    /* through the relay: our NATs are open */
-	struct addr source; /* of ours, when the direct path was found */
-	uint64_t next_us;   /* when to step it */
+	uint64_t expect_us;   /* a relay may be bound until then */
+	uint64_t unserved_us; /* relay_only: to be bound by then; 0 never */
+	uint64_t needed_us;   /* the peer needs the relay until then */
+	bool needs;	      /* our checks have said that we need it */
+	bool told;	      /* through the relay: our NATs are open */
+	struct addr source;   /* of ours, when the direct path was found */
+	uint64_t next_us;     /* when to step it */
 	struct outputs out;
 };
 

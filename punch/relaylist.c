@@ -91,6 +91,14 @@ checklist_unbind(struct checklist *x, const struct addr *addr, uint64_t now_us)
 		search_fail(x, "no-relay", now_us);
 }
 
+void
+checklist_unserved(struct checklist *x, uint64_t now_us)
+{
+	if (x->introduced && !x->gone && x->n_remotes == 0 &&
+	    !x->consent.active && !search_checking(x))
+		search_fail(x, "no-relay", now_us);
+}
+
 /* The peer may have named it as its own, or have checked from there before we
  * knew whose it is. */
 void

@@ -770,6 +770,57 @@ relay_only(void **state)
 	assert_int_equal(say("192.0.2.2:7000", false, false), -ENOENT);
 }
 
+/* Nobody is left waiting in silence; and what is bound later is used. */
+static void
+relay_only_without_one(void **state)
+{
+	struct intake binding_begun = {.kind = INTAKE_RELAY_BINDING};
+
+	(void)state;
+	world(true, true);
+	meet();
+	apply(B, &binding_begun);
+	run(4900 * MS);
+	assert_int_equal(w.side[A].reports[PATH_FAILED], 0);
+	assert_false(peer_settled(&w.side[A].peer, w.now));
+	apply(B, &binding_begun);
+	run(SECOND);
+	assert_int_equal(w.side[A].last.state, PATH_FAILED);
+	assert_string_equal(w.side[A].last.reason, "no-relay");
+	assert_true(peer_settled(&w.side[A].peer, w.now));
+	assert_int_equal(w.side[B].reports[PATH_FAILED], 0);
+	run(60 * SECOND);
+	both(PATH_FAILED);
+	reasons("no-relay");
+	/* Said once. */
+	introduce(A, 2);
+	run(10 * SECOND);
+	assert_int_equal(w.side[A].reports[PATH_FAILED], 1);
+	both_bind(0, 20);
+	run(5 * SECOND);
+	both(PATH_RELAYED);
+	run(30 * SECOND);
+	both(PATH_RELAYED);
+	assert_int_equal(w.side[A].direct + w.side[B].direct, 0);
+}
+
+/* One that left, and is introduced again, has another reason then. */
+static void
+relay_only_comes_back(void **state)
+{
+	struct intake gone = {.kind = INTAKE_GONE};
+
+	(void)state;
+	world(true, true);
+	meet();
+	apply(A, &gone);
+	run(10 * SECOND);
+	assert_string_equal(w.side[A].last.reason, "gone");
+	introduce(A, 2);
+	run(6 * SECOND);
+	assert_string_equal(w.side[A].last.reason, "no-relay");
+}
+
 /* With -1: the direct search has its time first. */
 static void
 settled_when_searched(void **state)
@@ -829,6 +880,8 @@ main(void)
 	    cmocka_unit_test(relay_as_direct),
 	    cmocka_unit_test(relay_was_direct),
 	    cmocka_unit_test(relay_only),
+	    cmocka_unit_test(relay_only_without_one),
+	    cmocka_unit_test(relay_only_comes_back),
 	    cmocka_unit_test(settled_when_searched),
 	    cmocka_unit_test(binding_begins),
 	};
