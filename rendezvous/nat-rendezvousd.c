@@ -119,22 +119,21 @@ add_tcp_port(struct daemon *d, const char *text)
 }
 
 static void
-add_relay(struct daemon *d, char *text)
+add_relay(struct daemon *d, const char *text)
 {
-	char copy[200];
-	int rc;
+	int rc = tokens_add(&d->tokens, text);
 
-	snprintf(copy, sizeof(copy), "%s", text);
-	rc = tokens_add(&d->tokens, text);
+	if (rc == -ENOMEM)
+		fatalx(EXIT_TEMP, "out of memory");
 	if (rc == -ENOSPC)
 		option_fail("too many -R; the most is %d", TOKEN_SERVED);
 	if (rc == -EEXIST)
-		option_fail("-R %s: another -R has this endpoint", copy);
+		option_fail("-R %s: another -R has this endpoint", text);
 	if (rc != 0)
 		option_fail("-R %s: give secretfile@address:port, with an "
 			    "endpoint of each family at most, and a comma "
 			    "between them",
-		    copy);
+		    text);
 }
 
 static void
@@ -497,9 +496,8 @@ start(struct daemon *d)
 			log_warnx("%s: others may read this secret; chmod 600 "
 				  "it",
 			    d->tokens.relay[i].path);
-	d->server.tokens = d->tokens;
+	tokens_move(&d->server.tokens, &d->tokens);
 	d->server.tokens.wall_s = wall_ns() / 1000000000u;
-	tokens_wipe(&d->tokens);
 	listen_all(d);
 	d->status = (struct status){.server = &d->server,
 	    .listeners = d->listeners,

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "wire.h"
@@ -130,29 +131,51 @@ is_known(const struct tokens *t, const struct addr *a)
 	return false;
 }
 
-int
-tokens_add(struct tokens *t, char *text)
+/* "endpoint[,endpoint]", which is cut in place. */
+static int
+add_endpoints(const struct tokens *t, struct tokens_relay *r, char *at)
 {
-	char *at = strrchr(text, '@'), *comma;
-	struct tokens_relay r = {.path = text};
+	char *comma;
 
-	if (at == NULL || at == text)
-		return -EBADMSG;
-	if (t->n == TOKEN_SERVED)
-		return -ENOSPC;
-	*at++ = '\0';
 	for (; at != NULL; at = comma) {
 		if ((comma = strchr(at, ',')) != NULL)
 			*comma++ = '\0';
-		if (r.n == 2 || addr_parse(&r.at[r.n], at) != 0 ||
-		    !addr_is_sendable(&r.at[r.n]) ||
-		    (r.n == 1 && r.at[0].family == r.at[1].family))
+		if (r->n == 2 || addr_parse(&r->at[r->n], at) != 0 ||
+		    !addr_is_sendable(&r->at[r->n]) ||
+		    (r->n == 1 && r->at[0].family == r->at[1].family))
 			return -EBADMSG;
-		if (is_known(t, &r.at[r.n++]))
+		if (is_known(t, &r->at[r->n++]))
 			return -EEXIST;
 	}
-	t->relay[t->n++] = r;
 	return 0;
+}
+
+int
+tokens_add(struct tokens *t, const char *text)
+{
+	const char *given = strrchr(text, '@');
+	struct tokens_relay *r = &t->relay[t->n];
+	char *at;
+	int rc;
+
+	if (given == NULL || given == text)
+		return -EBADMSG;
+	if (t->n == TOKEN_SERVED)
+		return -ENOSPC;
+	memset(r, 0, sizeof(*r));
+	r->path = strdup(text);
+	if (r->path == NULL)
+		return -ENOMEM;
+	at = r->path + (given - text);
+	*at++ = '\0';
+	rc = add_endpoints(t, r, at);
+	if (rc == 0) {
+		t->n++;
+		return 0;
+	}
+	free(r->path);
+	r->path = NULL;
+	return rc;
 }
 
 int
@@ -173,8 +196,17 @@ tokens_load(struct tokens *t, const char **path)
 }
 
 void
+tokens_move(struct tokens *to, struct tokens *from)
+{
+	*to = *from;
+	sodium_memzero(from, sizeof(*from));
+}
+
+void
 tokens_wipe(struct tokens *t)
 {
+	for (size_t i = 0; i < t->n; i++)
+		free(t->relay[i].path);
 	sodium_memzero(t, sizeof(*t));
 }
 

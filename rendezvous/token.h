@@ -54,7 +54,7 @@ uint64_t token_rank(const uint8_t a[KEY_LEN], const uint8_t b[KEY_LEN],
 struct tokens_relay {
 	size_t n;
 	struct addr at[2];
-	const char *path;
+	char *path;
 	struct credential_secret secret;
 };
 struct tokens {
@@ -64,9 +64,9 @@ struct tokens {
 	uint64_t wall_s;     /* now, within a minute; the caller sets it */
 };
 
-/* "secretfile@endpoint[,endpoint]", which is cut in place and stays in use.
- * Returns 0, -EBADMSG, -EEXIST (an endpoint that another relay has), -ENOSPC. */
-int tokens_add(struct tokens *t, char *text);
+/* "secretfile@endpoint[,endpoint]", of which a copy is kept. Returns 0, -EBADMSG,
+ * -EEXIST (an endpoint that another relay has), -ENOSPC, -ENOMEM. */
+int tokens_add(struct tokens *t, const char *text);
 /* Reads the secret files (again). When one can't be read nothing changes, and
  * *path names it. Returns 0 or as credential_load. */
 int tokens_load(struct tokens *t, const char **path);
@@ -74,6 +74,8 @@ int tokens_load(struct tokens *t, const char **path);
  * (the length of the value that asked). */
 bool tokens_put(const struct tokens *t, const uint8_t key[KEY_LEN],
     const uint8_t peer[KEY_LEN], size_t room, struct stun_buf *answer);
+/* from has none then. */
+void tokens_move(struct tokens *to, struct tokens *from);
 void tokens_wipe(struct tokens *t);
 
 #endif

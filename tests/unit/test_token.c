@@ -24,12 +24,15 @@ static struct stun_buf answer;
 static int
 add(const char *text)
 {
-	static char copies[64][200];
-	static int n;
+	return tokens_add(&tokens, text);
+}
 
-	n = (n + 1) % 64;
-	snprintf(copies[n], sizeof(copies[n]), "%s", text);
-	return tokens_add(&tokens, copies[n]);
+static int
+teardown(void **state)
+{
+	(void)state;
+	tokens_wipe(&tokens);
+	return 0;
 }
 
 static int
@@ -104,6 +107,21 @@ command_lines_that_are_wrong(void **state)
 		assert_int_equal(add(text), 0);
 	}
 	assert_int_equal(add("c@192.0.2.10:1"), -ENOSPC);
+}
+
+/* It may be the command line, for all to see. */
+static void
+what_is_given_stays_as_it_is(void **state)
+{
+	char good[] = "f@192.0.2.1:1,[2001:db8::1]:1", bad[] = "f@192.0.2.2:1,";
+
+	(void)state;
+	assert_int_equal(tokens_add(&tokens, good), 0);
+	assert_string_equal(good, "f@192.0.2.1:1,[2001:db8::1]:1");
+	assert_int_equal(tokens_add(&tokens, bad), -EBADMSG);
+	assert_string_equal(bad, "f@192.0.2.2:1,");
+	memset(good, 'x', sizeof(good) - 1);
+	assert_string_equal(tokens.relay[0].path, "f");
 }
 
 static void
@@ -377,9 +395,10 @@ never_more_than_four(void **state)
 int
 main(void)
 {
-#define TEST(f) cmocka_unit_test_setup(f, setup)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 	    TEST(command_lines_that_are_wrong),
+	    TEST(what_is_given_stays_as_it_is),
 	    TEST(a_secret_that_is_not_there_changes_nothing),
 	    TEST(no_answer_is_longer_than_its_request),
 	    TEST(foreign_bytes),
