@@ -23,7 +23,7 @@ struct relayport {
 /* A port that a reservation keeps from others (section 18.6): bound, and
  * nobody reads what comes. */
 struct held {
-	int fd;
+	int fd; /* -1: bound no more, but nobody else of ours may have it */
 	int family;
 	uint16_t port;
 };
@@ -101,16 +101,15 @@ open_at(
 	return 0;
 }
 
+/* Returns a descriptor, or -errno. */
 static int
-hold(struct relayports *p, int f, uint16_t port)
+bind_held(const struct relayports *p, int f, uint16_t port)
 {
 	struct addr at = p->config.at[f];
 	struct sockaddr_storage ss;
 	socklen_t len;
 	int fd, on = 1, small = 0;
 
-	if (p->n_held == p->config.allocations)
-		return -ENOBUFS;
 	at.port = port;
 	len = addr_to_sockaddr(&at, &ss);
 	fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -125,25 +124,53 @@ hold(struct relayports *p, int f, uint16_t port)
 		close(fd);
 		return rc;
 	}
-	p->held[p->n_held++] =
-	    (struct held){.fd = fd, .family = at.family, .port = port};
+	return fd;
+}
+
+static int
+hold(struct relayports *p, int f, uint16_t port)
+{
+	int fd;
+
+	if (p->n_held == p->config.allocations)
+		return -ENOBUFS;
+	fd = bind_held(p, f, port);
+	if (fd < 0)
+		return fd;
+	p->held[p->n_held++] = (struct held){
+	    .fd = fd, .family = p->config.at[f].family, .port = port};
 	mark(p->taken[f], port, true);
 	return 0;
+}
+
+static struct held *
+find_held(struct relayports *p, int family, uint16_t port)
+{
+	for (uint32_t i = 0; i < p->n_held; i++)
+		if (p->held[i].family == family && p->held[i].port == port)
+			return &p->held[i];
+	return NULL;
+}
+
+static void
+unhold(struct held *h)
+{
+	if (h->fd != -1)
+		close(h->fd);
+	h->fd = -1;
 }
 
 static void
 release(void *arg, int family, uint16_t port)
 {
 	struct relayports *p = arg;
+	struct held *h = find_held(p, family, port);
 
-	for (uint32_t i = 0; i < p->n_held; i++) {
-		if (p->held[i].family != family || p->held[i].port != port)
-			continue;
-		close(p->held[i].fd);
-		p->held[i] = p->held[--p->n_held];
-		mark(p->taken[family == ADDR_V6], port, false);
+	if (h == NULL)
 		return;
-	}
+	unhold(h);
+	*h = p->held[--p->n_held];
+	mark(p->taken[family == ADDR_V6], port, false);
 }
 
 static void
@@ -211,6 +238,29 @@ open_any(struct relayports *p, uint32_t index, int f, bool even, bool next,
 	return rc;
 }
 
+/* When it can't be opened it is as held as it was: whoever reserved it will
+ * release it, and it must not be another's by then. */
+static int
+open_held(
+    struct relayports *p, uint32_t index, int f, uint16_t port, struct addr *at)
+{
+	struct held *h = find_held(p, p->config.at[f].family, port);
+	int rc;
+
+	if (h == NULL)
+		return -EADDRNOTAVAIL;
+	unhold(h);
+	rc = open_at(p, index, f, port, at);
+	if (rc == 0) {
+		*h = p->held[--p->n_held];
+		return 0;
+	}
+	h->fd = bind_held(p, f, port);
+	if (h->fd < 0)
+		h->fd = -1;
+	return rc;
+}
+
 static int
 open_port(void *arg, uint32_t index, int family, bool even, bool next,
     uint16_t port, struct addr *at)
@@ -224,8 +274,7 @@ open_port(void *arg, uint32_t index, int family, bool even, bool next,
 		return -EPROTONOSUPPORT;
 	if (port == 0)
 		return open_any(p, index, f, even, next, at);
-	release(p, family, port);
-	return open_at(p, index, f, port, at);
+	return open_held(p, index, f, port, at);
 }
 
 int
@@ -259,7 +308,7 @@ relayports_free(struct relayports *p)
 	for (uint32_t i = 0; i < 2 * p->config.allocations; i++)
 		close_port(p, i);
 	while (p->n_held > 0)
-		close(p->held[--p->n_held].fd);
+		unhold(&p->held[--p->n_held]);
 	free(p->held);
 	free(p);
 }

@@ -44,8 +44,9 @@ struct turn_config {
 struct turn_ports {
 	/* Opens a relayed port of the family (4, 6) under that index. even:
 	 * an even port number; next: also hold the one after it, for a
-	 * reservation; port != 0: exactly this one (which was held). *at is
-	 * the address as peers see it. Returns 0 or -errno. */
+	 * reservation; port != 0: exactly this one, which is held, and
+	 * stays so if that fails. *at is the address as peers see it.
+	 * Returns 0 or -errno. */
 	int (*open)(void *arg, uint32_t index, int family, bool even, bool next,
 	    uint16_t port, struct addr *at);
 	void (*close)(void *arg, uint32_t index);
