@@ -39,7 +39,7 @@ static int
 setup(void **state)
 {
 	(void)state;
-	memset(&tokens, 0, sizeof(tokens));
+	tokens_wipe(&tokens);
 	memset(a, 'a', KEY_LEN);
 	memset(b, 'b', KEY_LEN);
 	tokens.wall_s = 1700000000;
