@@ -498,6 +498,7 @@ met() {
 	agent a -s "$PWD/p" -S "$(pub s)@127.0.0.1:$port" "$(pub b)"
 	agent_pid=$pid
 	agent b -S "$(pub s)@127.0.0.1:$port" "$(pub a)"
+	await a.out ' state=up ' # else that word makes a second generation
 	offer 1001 >&5
 	offer 1002 >&6
 	met a b 1002

@@ -432,7 +432,8 @@ scene_control() {
 	control hello | grep -x 'listen endpoint=127.0.0.1:3478 transport=tcp'
 	control nonsense | grep -x 'end status=error reason=unknown-command'
 	control stats x | grep -x 'end status=error reason=no-arguments-taken'
-	socat -t60 - UNIX-CONNECT:ctl <<<watch >watched &
+	socat -t60 - UNIX-CONNECT:ctl <<<$'hello\nwatch' >watched &
+	until_true grep -q '^end status=ok' watched
 	begin_clients a:key b:key a:bind=b b:bind=a a:send=hello b:expect=hello \
 		a:turn=carol
 	until_true grep -q '^a relayed=' heard
