@@ -300,7 +300,8 @@ scenario_relay_direct_is_blocked() {
 
 # NATs that forget their tables, in turns, under a stream: no input drop, so
 # half of the time the peer's packet is the first, and the pair of ports is of
-# no use for the next 30 s.
+# no use before 30 s of silence; when the next try fails, too, the one after
+# that is a minute later.
 scenario_relay_flushed() {
 	local i n at f l worst=0 back=0
 	net_begin
@@ -310,8 +311,8 @@ scenario_relay_flushed() {
 	start_wg ha wga
 	start_wg hb wgb
 	within 10 both_are direct || fail "not direct"
-	for i in $(seq 10); do
-		streams 100 110
+	for i in $(seq 8); do
+		streams 100 10
 		sleep 3
 		n=na
 		[ $((i % 2)) = 0 ] || n=nb
@@ -324,13 +325,11 @@ scenario_relay_flushed() {
 			[ "$l" -le "$worst" ] || worst=$l
 			[ "$l" -le 2000 ] || fail "round $i: $l ms without a packet"
 		done
-		within 100 both_are direct || fail "round $i: not direct again"
+		within 240 both_are direct || fail "round $i: not direct again"
 		net_ms
 		[ $((net_ms - at)) -le "$back" ] || back=$((net_ms - at))
-		kill "$stream_a" "$stream_b"
 		wait "$stream_a" "$stream_b" || :
-		pkill -x udp-count || :
-		sleep 1
+		sleep 3 # the receivers end by themselves
 	done
-	echo "FIGURE 10 tables lost: $worst ms without a packet at worst, direct again after $back ms at worst"
+	echo "FIGURE 8 tables lost: $worst ms without a packet at worst, direct again after $back ms at worst"
 }

@@ -25,8 +25,9 @@ c() {
 	said=$(timeout 60 "$build/tools/relay-client" -k secret -w 3000 "$relay" \
 		"$@" 2>&1) && return
 	case $said in
-	# a port that another user's allocation, which is left alone, still has
-	*turn\ error=441*) ;;
+	# a port that another user's allocation, which is left alone, still has;
+	# and these fill the table now and then
+	*turn\ error=441* | *turn\ error=508*) ;;
 	*) echo "${said##*$'\n'} ($*)" >>bad ;;
 	esac
 }
