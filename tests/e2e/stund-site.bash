@@ -17,7 +17,7 @@ pid=$!
 read -r _ </run/ready
 asking=()
 for i in $(seq 16); do
-	"$build/tools/stun-ask" -w 500 -i "2001:db8:2:$i::1" \
+	"$build/tools/stun-ask" -w 2000 -i "2001:db8:2:$i::1" \
 		'[2001:db8:1::1]:3478' >/run/answer || : &
 	asking+=($!)
 done

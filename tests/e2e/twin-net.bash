@@ -118,7 +118,7 @@ is_up() {
 ask() {
 	local net=$1-$2
 	shift 2
-	at "$net" "$build/tools/stun-ask" -w 500 "$@" || echo 'no answer'
+	at "$net" "$build/tools/stun-ask" -w 2000 "$@" || echo 'no answer'
 }
 
 two() {
