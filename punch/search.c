@@ -97,7 +97,8 @@ search_rounds(struct checklist *x, uint64_t lasts_us, uint64_t now_us)
 }
 
 /* How long to leave a peer alone that has failed. A path that was lost and
- * doesn't come back at once needs the silence. */
+ * doesn't come back at once needs the silence, each time: a try in between would
+ * only keep a clash alive. */
 static uint64_t
 patience(struct checklist *x)
 {
@@ -105,10 +106,8 @@ patience(struct checklist *x)
 
 	if (x->relayed)
 		return CHECKLIST_RELAY_WAIT_US;
-	if (!x->spare || x->lost) {
-		x->lost = false;
+	if (!x->spare || x->lost)
 		return CHECKLIST_SILENCE_US;
-	}
 	x->wait_us =
 	    us * 2 < CHECKLIST_WAIT_MAX_US ? us * 2 : CHECKLIST_WAIT_MAX_US;
 	return us;
