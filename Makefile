@@ -12,7 +12,8 @@ FUZZ_CC ?= clang
 V ?= 0
 Q = $(if $(filter 0,$(V)),@printf '  %s\n' '$@' && )
 
-PACKAGES := libevent libsodium libpcap libseccomp nettle gnutls
+PACKAGES := libevent libsodium libpcap libseccomp nettle gnutls \
+	libngtcp2 libngtcp2_crypto_gnutls
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
@@ -20,13 +21,13 @@ WARN := -Wall -Wextra -Wformat=2 -Wvla -Wwrite-strings -Wshadow \
 	-Wstrict-prototypes -Wmissing-prototypes $(WERROR)
 HARDEN ?= -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 HARDEN_LD ?= -pie -Wl,-z,relro,-z,now
-INCLUDES := -Ilib -Istun -Irendezvous -Ipunch -Irelay -Ilab
+INCLUDES := -Ilib -Istun -Irendezvous -Ipunch -Irelay -Itunnel -Ilab
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -MMD -MP $(WARN) $(HARDEN) \
 	$(INCLUDES) $(PKG_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS = $(HARDEN_LD) $(LDFLAGS)
 
 # A folder is a family: nat-NAME.c is a program, every other .c a noun of it.
-FAMILIES := stun rendezvous punch relay lab
+FAMILIES := stun rendezvous punch relay tunnel lab
 PROGRAM_SRC := $(foreach f,$(FAMILIES),$(wildcard $(f)/nat-*.c))
 NOUN_SRC := $(filter-out $(PROGRAM_SRC),\
 	$(foreach f,lib $(FAMILIES),$(wildcard $(f)/*.c)))
