@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "depth.h"
@@ -20,6 +19,7 @@
 #include "peers.h"
 #include "port.h"
 #include "portloop.h"
+#include "reader.h"
 #include "record.h"
 
 #define WAIT_ONE_S 30
@@ -41,8 +41,8 @@ struct punch {
 	struct peers *peers;
 	struct port *port;
 	struct line line;
-	struct event *input;  /* NULL once standard input has ended */
-	struct event *output; /* tells when its reader is gone */
+	struct event *input; /* NULL once standard input has ended */
+	struct reader reader;
 	struct portloop portloop;
 	struct event *timer;
 	struct event *deadline;
@@ -339,12 +339,9 @@ input_cb(evutil_socket_t fd, short events, void *arg)
 	settle(u);
 }
 
-/* A pipe that nobody reads shows an error; nothing else makes it readable. */
 static void
-output_cb(evutil_socket_t fd, short events, void *arg)
+gone_cb(void *arg)
 {
-	(void)fd;
-	(void)events;
 	finish(arg, EXIT_TEMP);
 }
 
@@ -439,16 +436,11 @@ open_port(struct punch *u, const struct options *o)
 static void
 open_pipes(struct punch *u)
 {
-	struct stat st;
-
 	u->input = loop_event(
 	    &u->loop, STDIN_FILENO, EV_READ | EV_PERSIST, input_cb, u);
 	if (event_add(u->input, NULL) == -1)
 		fatalx(EXIT_USAGE, "standard input can't be read");
-	if (fstat(STDOUT_FILENO, &st) == -1 || !S_ISFIFO(st.st_mode))
-		return;
-	u->output = loop_event(&u->loop, STDOUT_FILENO, EV_READ, output_cb, u);
-	event_add(u->output, NULL);
+	reader_watch(&u->reader, &u->loop, gone_cb, u);
 }
 
 /* Without it, the search goes on as if the hops were silent. */
@@ -486,10 +478,10 @@ set_up(struct punch *u, const struct options *o)
 static void
 tear_down(struct punch *u)
 {
-	struct event *all[] = {
-	    u->input, u->output, u->timer, u->deadline, u->depth};
+	struct event *all[] = {u->input, u->timer, u->deadline, u->depth};
 
 	portloop_stop(&u->portloop);
+	reader_stop(&u->reader);
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (all[i] != NULL)
 			event_free(all[i]);

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "drop.h"
@@ -16,6 +15,7 @@
 #include "line.h"
 #include "log.h"
 #include "loop.h"
+#include "reader.h"
 #include "ready.h"
 #include "record.h"
 #include "relayverb.h"
@@ -52,7 +52,8 @@ struct turnproxy {
 	unsigned int redirects;
 	struct turnlink *link; /* NULL: between attempts */
 	struct event *step, *attempt, *retry;
-	struct event *input, *output;
+	struct event *input;
+	struct reader reader;
 	struct line line;
 	uint32_t backoff_ms;
 	uint64_t up_ms; /* since when there is an allocation, or 0 */
@@ -430,12 +431,9 @@ input_cb(evutil_socket_t fd, short events, void *arg)
 	settle(t);
 }
 
-/* A pipe that nobody reads shows an error. */
 static void
-output_cb(evutil_socket_t fd, short events, void *arg)
+gone_cb(void *arg)
 {
-	(void)fd;
-	(void)events;
 	finish(arg, EXIT_TEMP);
 }
 
@@ -444,8 +442,6 @@ output_cb(evutil_socket_t fd, short events, void *arg)
 static void
 open_pipes(struct turnproxy *t)
 {
-	struct stat st;
-
 	/* in the background of a terminal, its lines are not for us */
 	signal(SIGTTIN, SIG_IGN);
 	line_init(&t->line);
@@ -455,10 +451,7 @@ open_pipes(struct turnproxy *t)
 		event_free(t->input);
 		t->input = NULL;
 	}
-	if (fstat(STDOUT_FILENO, &st) == -1 || !S_ISFIFO(st.st_mode))
-		return;
-	t->output = loop_event(&t->loop, STDOUT_FILENO, EV_READ, output_cb, t);
-	event_add(t->output, NULL);
+	reader_watch(&t->reader, &t->loop, gone_cb, t);
 }
 
 static void
@@ -563,8 +556,7 @@ tear_down(struct turnproxy *t)
 	event_free(t->retry);
 	if (t->input != NULL)
 		event_free(t->input);
-	if (t->output != NULL)
-		event_free(t->output);
+	reader_stop(&t->reader);
 	resolver_free(t->resolver);
 	conn_tls_free(t->tls);
 	sodium_free(t->client);

@@ -2,10 +2,8 @@
 /* nat-rendezvous agent: candidates on standard input, sessions with every
  * server, introductions to every peer, records on standard output. */
 #include <errno.h>
-#include <poll.h>
 #include <sodium.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "advice.h"
@@ -22,6 +20,7 @@
 #include "ours.h"
 #include "portloop.h"
 #include "reach.h"
+#include "reader.h"
 #include "report.h"
 #include "verb.h"
 
@@ -44,7 +43,8 @@ struct agent {
 	struct loop loop;
 	struct port *port;
 	struct portloop portloop;
-	struct event *input, *output, *timer, *unmet;
+	struct event *input, *timer, *unmet;
+	struct reader reader;
 	struct resolver *resolver;
 	struct report report;
 	struct agent_server server[OPTIONS_SERVERS];
@@ -403,16 +403,10 @@ input_cb(evutil_socket_t fd, short events, void *arg)
 	run(a);
 }
 
-/* A pipe whose reader is gone becomes "readable" with an error. */
 static void
-output_cb(evutil_socket_t fd, short events, void *arg)
+gone_cb(void *arg)
 {
-	struct pollfd pfd = {.fd = fd};
-	struct agent *a = arg;
-
-	(void)events;
-	if (poll(&pfd, 1, 0) == 1 && (pfd.revents & POLLERR) != 0)
-		printed(a, -EPIPE);
+	printed(arg, -EPIPE);
 }
 
 /* The port */
@@ -501,19 +495,13 @@ start_servers(struct agent *a)
 static void
 start_events(struct agent *a)
 {
-	struct stat st;
-
 	portloop_start(&a->portloop, &a->loop, a->port, each_message, NULL, a);
 	a->timer = loop_event(&a->loop, -1, 0, timer_cb, a);
 	a->unmet = loop_event(&a->loop, -1, 0, unmet_cb, a);
 	a->input = loop_event(
 	    &a->loop, STDIN_FILENO, EV_READ | EV_PERSIST, input_cb, a);
 	event_add(a->input, NULL);
-	if (fstat(STDOUT_FILENO, &st) == 0 && S_ISFIFO(st.st_mode)) {
-		a->output =
-		    loop_event(&a->loop, STDOUT_FILENO, EV_READ, output_cb, a);
-		event_add(a->output, NULL);
-	}
+	reader_watch(&a->reader, &a->loop, gone_cb, a);
 }
 
 static void
@@ -538,8 +526,7 @@ stop(struct agent *a)
 	event_free(a->timer);
 	event_free(a->unmet);
 	event_free(a->input);
-	if (a->output != NULL)
-		event_free(a->output);
+	reader_stop(&a->reader);
 	for (size_t i = 0; i < a->o.n_servers; i++) {
 		reach_stop(&a->server[i].reach);
 		sodium_free(a->server[i].client);

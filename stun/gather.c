@@ -2,9 +2,7 @@
 /* nat-stun gather: the candidates of one port (RFC 8445 section 5.1.1), once
  * or (-f) whenever they change. */
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "candset.h"
@@ -19,6 +17,7 @@
 #include "option.h"
 #include "port.h"
 #include "portloop.h"
+#include "reader.h"
 #include "resolve.h"
 #include "servers.h"
 
@@ -68,8 +67,8 @@ struct gather {
 	struct resolver *resolver;
 	struct event *timer;
 	struct portloop portloop;
-	struct event *news;   /* of rtnetlink */
-	struct event *output; /* is there still a reader? */
+	struct event *news; /* of rtnetlink */
+	struct reader reader;
 	int netlink;
 	uint64_t change_ms;  /* when to act on the news; UINT64_MAX: none */
 	uint64_t changed_ms; /* when that was last done */
@@ -438,15 +437,10 @@ news_cb(evutil_socket_t fd, short events, void *arg)
 	turn(g);
 }
 
-/* A pipe whose reader has gone says so before the next write. */
 static void
-output_cb(evutil_socket_t fd, short events, void *arg)
+gone_cb(void *arg)
 {
-	struct pollfd pfd = {.fd = fd};
-
-	(void)events;
-	if (poll(&pfd, 1, 0) == 1 && (pfd.revents & POLLERR) != 0)
-		finish(arg, EXIT_YES);
+	finish(arg, EXIT_YES);
 }
 
 /* ---- set-up and tear-down */
@@ -454,8 +448,6 @@ output_cb(evutil_socket_t fd, short events, void *arg)
 static void
 watch_system(struct gather *g)
 {
-	struct stat st;
-
 	if ((g->netlink = netlink_open()) < 0) {
 		errno = -g->netlink;
 		fatal(EXIT_TEMP, "can't watch the network's changes");
@@ -463,11 +455,7 @@ watch_system(struct gather *g)
 	g->news =
 	    loop_event(&g->loop, g->netlink, EV_READ | EV_PERSIST, news_cb, g);
 	event_add(g->news, NULL);
-	if (fstat(STDOUT_FILENO, &st) == 0 && S_ISFIFO(st.st_mode)) {
-		g->output = loop_event(&g->loop, STDOUT_FILENO,
-		    EV_READ | EV_PERSIST, output_cb, g);
-		event_add(g->output, NULL);
-	}
+	reader_watch(&g->reader, &g->loop, gone_cb, g);
 }
 
 static void
@@ -500,8 +488,7 @@ tear_down(struct gather *g)
 	portloop_stop(&g->portloop);
 	if (g->news != NULL)
 		event_free(g->news);
-	if (g->output != NULL)
-		event_free(g->output);
+	reader_stop(&g->reader);
 	if (g->netlink != -1)
 		close(g->netlink);
 	resolver_free(g->resolver);
