@@ -3,18 +3,16 @@
  * relays that the records on standard input name, one binding for each peer and
  * relay. All that it reads goes out as it came. */
 #include <errno.h>
-#include <poll.h>
 #include <sodium.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "drop.h"
 #include "exitcode.h"
-#include "line.h"
 #include "log.h"
 #include "loop.h"
 #include "option.h"
+#include "passage.h"
 #include "port.h"
 #include "portloop.h"
 #include "record.h"
@@ -42,13 +40,10 @@ struct pairfilter {
 	struct loop loop;
 	struct port *port;
 	struct portloop portloop;
-	struct event *input, *output, *timer;
-	struct line line;
+	struct passage passage;
+	struct event *timer;
 	struct relayed_peer *peer; /* sodium_malloc'ed: holds passwords */
 	uint32_t refresh_ms;
-	bool json;
-	bool eof;    /* of standard input */
-	bool ending; /* the exit code is decided */
 };
 
 static const char usage[] =
@@ -61,57 +56,6 @@ static const char help[] =
     "  -q -v     say less, say more on standard error\n";
 
 /* What goes out */
-
-static void
-finish(struct pairfilter *f, int code)
-{
-	f->ending = true;
-	loop_end(&f->loop, code);
-}
-
-/* err is what a write returned. */
-static void
-printed(struct pairfilter *f, int err)
-{
-	if (err == 0 || f->ending)
-		return;
-	if (err == -EPIPE)
-		log_info("nobody reads standard output any more");
-	else
-		log_fatalx("standard output: %s", strerror(-err));
-	finish(f, EXIT_TEMP);
-}
-
-/* Waits until standard output takes a line; false when a signal came first: it
- * says that we are to end. */
-static bool
-wait_room(struct pairfilter *f)
-{
-	struct pollfd pfd = {.fd = STDOUT_FILENO, .events = POLLOUT};
-
-	if (poll(&pfd, 1, -1) == -1 && errno == EINTR)
-		finish(f, EXIT_YES);
-	return !f->ending;
-}
-
-/* In one write, so that it stays a line among those of others. */
-static void
-pass(struct pairfilter *f, const char *line, size_t len)
-{
-	char buf[LINE_MAX_LEN + 1];
-	ssize_t n;
-
-	if (!wait_room(f))
-		return;
-	memcpy(buf, line, len);
-	buf[len] = '\n';
-	do
-		n = write(STDOUT_FILENO, buf, len + 1);
-	while (n == -1 && errno == EINTR);
-	sodium_memzero(buf, len); /* may hold credentials */
-	if (n != (ssize_t)len + 1)
-		printed(f, n == -1 ? -errno : -EIO);
-}
 
 /* What only those who run the servers can mend; silence is the network's. */
 static void
@@ -151,8 +95,7 @@ tell(struct pairfilter *f, const struct relayed_peer *p,
 	record_put_key(&r, "key", p->key);
 	record_put(&r, "state", relaybinding_state_name(ev->state));
 	record_put(&r, "reason", ev->reason);
-	if (wait_room(f))
-		printed(f, record_write(&r, STDOUT_FILENO, f->json));
+	passage_print(&f->passage, &r);
 }
 
 static void
@@ -307,7 +250,7 @@ run_relay(struct pairfilter *f, struct relayed_peer *p, struct relayed *r,
 {
 	struct relaybinding_event ev;
 
-	while (!f->ending) {
+	while (!f->passage.ending) {
 		relaybinding_step(&r->binding, now_ms(), &ev);
 		if (ev.what == RELAYBINDING_SEND) {
 			send_datagram(f, &r->binding, &ev.to, ev.data, ev.len);
@@ -327,7 +270,7 @@ run(struct pairfilter *f)
 {
 	uint64_t next_ms = UINT64_MAX, now = now_ms();
 
-	for (size_t i = 0; i < PEERS && !f->ending; i++) {
+	for (size_t i = 0; i < PEERS && !f->passage.ending; i++) {
 		struct relayed_peer *p = &f->peer[i];
 
 		if (!p->used)
@@ -343,19 +286,20 @@ run(struct pairfilter *f)
 				run_relay(f, p, &p->relay[k], &next_ms);
 	}
 	event_del(f->timer);
-	if (f->ending)
+	if (f->passage.ending)
 		return;
 	if (next_ms != UINT64_MAX)
 		loop_at(f->timer, next_ms);
-	else if (f->eof)
-		finish(f, EXIT_YES); /* there is nothing left to keep */
+	else if (f->passage.eof) /* there is nothing left to keep */
+		passage_finish(&f->passage, EXIT_YES);
 }
 
 /* What comes in */
 
 static void
-take_record(struct pairfilter *f, const struct record_view *v)
+take_record(void *arg, const struct record_view *v)
 {
+	struct pairfilter *f = arg;
 	struct relayrecord rec;
 	struct relayed_peer *p;
 	uint8_t key[KEY_LEN];
@@ -378,52 +322,6 @@ take_record(struct pairfilter *f, const struct record_view *v)
 		p->left_ms = now_ms();
 	else if (state != NULL && strcmp(state, "introduced") == 0)
 		p->left_ms = 0;
-}
-
-/* First on its way, then looked at: others wait for it, too. */
-static void
-line_cb(void *arg, const char *line, size_t len)
-{
-	struct pairfilter *f = arg;
-	struct record_view v;
-
-	if (f->ending)
-		return;
-	pass(f, line, len);
-	if (len > 0 && record_parse(&v, line, len) == 0)
-		take_record(f, &v);
-	sodium_memzero(&v, sizeof(v));
-}
-
-static void
-input_cb(evutil_socket_t fd, short events, void *arg)
-{
-	struct pairfilter *f = arg;
-	uint64_t too_long = f->line.too_long;
-	int more = line_read(&f->line, fd, line_cb, f);
-
-	(void)events;
-	if (f->line.too_long != too_long)
-		log_warnx("standard input: record skipped: too long");
-	if (more < 0)
-		log_warnx("standard input: %s", strerror(-more));
-	if (more <= 0) { /* what it told stays true until we end */
-		event_del(f->input);
-		f->eof = true;
-	}
-	run(f);
-}
-
-/* A pipe whose reader is gone becomes "readable" with an error. */
-static void
-output_cb(evutil_socket_t fd, short events, void *arg)
-{
-	struct pollfd pfd = {.fd = fd};
-	struct pairfilter *f = arg;
-
-	(void)events;
-	if (poll(&pfd, 1, 0) == 1 && (pfd.revents & POLLERR) != 0)
-		printed(f, -EPIPE);
 }
 
 static void
@@ -466,7 +364,7 @@ each_message(void *arg, struct port_msg *m)
 	else if (m->op == PORT_DATAGRAM &&
 		 stun_parse(&stun, m->payload, m->len) == 0)
 		each_binding(f, m, &stun);
-	return !f->ending;
+	return !f->passage.ending;
 }
 
 static void
@@ -488,7 +386,7 @@ read_command_line(struct pairfilter *f, int argc, char *argv[])
 	while ((letter = option_next(argc, argv, ":hjp:qs:t:v")) != -1)
 		switch (letter) {
 		case 'j':
-			f->json = true;
+			f->passage.json = true;
 			break;
 		case 'p':
 			port = option_number("-p", optarg, 0, 65535);
@@ -514,26 +412,19 @@ read_command_line(struct pairfilter *f, int argc, char *argv[])
 static void
 start(struct pairfilter *f)
 {
-	struct stat st;
-
 	f->peer = sodium_allocarray(PEERS, sizeof(*f->peer));
 	if (f->peer == NULL)
 		fatalx(EXIT_TEMP, "out of memory");
 	sodium_memzero(f->peer, PEERS * sizeof(*f->peer));
-	line_init(&f->line);
 	loop_init(&f->loop, true);
 	portloop_start(
 	    &f->portloop, &f->loop, f->port, each_message, then_run, f);
 	f->timer = loop_event(&f->loop, -1, 0, timer_cb, f);
-	f->input = loop_event(
-	    &f->loop, STDIN_FILENO, EV_READ | EV_PERSIST, input_cb, f);
-	if (event_add(f->input, NULL) == -1)
-		fatalx(EXIT_USAGE, "standard input can't be read");
-	if (fstat(STDOUT_FILENO, &st) == 0 && S_ISFIFO(st.st_mode)) {
-		f->output =
-		    loop_event(&f->loop, STDOUT_FILENO, EV_READ, output_cb, f);
-		event_add(f->output, NULL);
-	}
+	f->passage.loop = &f->loop;
+	f->passage.record = take_record;
+	f->passage.then = then_run;
+	f->passage.arg = f;
+	passage_start(&f->passage);
 }
 
 static void
@@ -545,9 +436,7 @@ stop(struct pairfilter *f)
 				unbind(f, &f->peer[i].relay[k].binding);
 	portloop_stop(&f->portloop);
 	event_free(f->timer);
-	event_free(f->input);
-	if (f->output != NULL)
-		event_free(f->output);
+	passage_stop(&f->passage);
 	port_free(f->port);
 	sodium_free(f->peer);
 	loop_free(&f->loop);

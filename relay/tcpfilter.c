@@ -3,19 +3,18 @@
  * where UDP does not. Each peer and relay is a UDP port on 127.0.0.1, whose
  * datagrams go as ChannelData. All that it reads goes out as it came. */
 #include <errno.h>
-#include <poll.h>
 #include <sodium.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "drop.h"
 #include "exitcode.h"
-#include "line.h"
 #include "log.h"
 #include "loop.h"
 #include "option.h"
+#include "passage.h"
 #include "port.h"
+#include "portloop.h"
 #include "record.h"
 #include "relayverb.h"
 #include "seat.h"
@@ -27,15 +26,13 @@
 struct tcpfilter {
 	struct loop loop;
 	struct port *port; /* its socket tells when nat-port has gone */
+	struct portloop portloop;
 	uint16_t daemon;
 	struct conn_tls *tls;
-	struct event *input, *output, *port_event, *timer;
-	struct line line;
+	struct passage passage;
+	struct event *timer;
 	struct tcppeers *peers; /* sodium_malloc */
 	struct streamrelay *relay[RELAYS];
-	bool json;
-	bool eof;		   /* of standard input */
-	bool ending;		   /* the exit code is decided */
 	uint64_t unheard, dropped; /* datagrams: to the daemon, from it */
 };
 
@@ -50,58 +47,6 @@ static const char help[] =
     "  -q -v     say less, say more on standard error\n";
 
 /* What goes out */
-
-static void
-finish(struct tcpfilter *f, int code)
-{
-	if (!f->ending)
-		loop_end(&f->loop, code);
-	f->ending = true;
-}
-
-/* err is what a write returned. */
-static void
-printed(struct tcpfilter *f, int err)
-{
-	if (err == 0 || f->ending)
-		return;
-	if (err == -EPIPE)
-		log_info("nobody reads standard output any more");
-	else
-		log_fatalx("standard output: %s", strerror(-err));
-	finish(f, EXIT_TEMP);
-}
-
-/* Waits until standard output takes a line; false when a signal came first: it
- * says that we are to end. */
-static bool
-wait_room(struct tcpfilter *f)
-{
-	struct pollfd pfd = {.fd = STDOUT_FILENO, .events = POLLOUT};
-
-	if (poll(&pfd, 1, -1) == -1 && errno == EINTR)
-		finish(f, EXIT_YES);
-	return !f->ending;
-}
-
-/* In one write, so that it stays a line among those of others. */
-static void
-pass(struct tcpfilter *f, const char *line, size_t len)
-{
-	char buf[LINE_MAX_LEN + 1];
-	ssize_t n;
-
-	if (!wait_room(f))
-		return;
-	memcpy(buf, line, len);
-	buf[len] = '\n';
-	do
-		n = write(STDOUT_FILENO, buf, len + 1);
-	while (n == -1 && errno == EINTR);
-	sodium_memzero(buf, len); /* may hold credentials */
-	if (n != (ssize_t)len + 1)
-		printed(f, n == -1 ? -errno : -EIO);
-}
 
 /* Lower than any over UDP, and in the same order. */
 static void
@@ -118,8 +63,7 @@ print(struct tcpfilter *f, const struct tcpside *s, const char *state,
 	record_put_key(&r, "key", s->peer->key);
 	record_put(&r, "state", state);
 	record_put(&r, "reason", reason);
-	if (wait_room(f))
-		printed(f, record_write(&r, STDOUT_FILENO, f->json));
+	passage_print(&f->passage, &r);
 }
 
 /* The state of a side, when it is another one; why: of one that ends. */
@@ -311,19 +255,19 @@ run(struct tcpfilter *f)
 	uint64_t now = now_ms(), at_ms = UINT64_MAX;
 	bool any = false;
 
-	for (size_t i = 0; i < TCPPEERS_MAX && !f->ending; i++)
+	for (size_t i = 0; i < TCPPEERS_MAX && !f->passage.ending; i++)
 		if (f->peers->peer[i].used)
 			run_peer(f, &f->peers->peer[i], now, &at_ms);
-	for (size_t i = 0; i < RELAYS && !f->ending; i++)
+	for (size_t i = 0; i < RELAYS && !f->passage.ending; i++)
 		if (f->relay[i] != NULL)
 			run_relay(f, i, now, &at_ms);
 	for (size_t i = 0; i < TCPPEERS_MAX; i++)
 		any |= f->peers->peer[i].used;
 	event_del(f->timer);
-	if (f->ending)
+	if (f->passage.ending)
 		return;
-	if (!any && f->eof)
-		finish(f, EXIT_YES); /* there is nothing left to keep */
+	if (!any && f->passage.eof) /* there is nothing left to keep */
+		passage_finish(&f->passage, EXIT_YES);
 	else if (at_ms != UINT64_MAX)
 		loop_at(f->timer, at_ms);
 }
@@ -412,77 +356,33 @@ message_cb(void *arg, struct streamrelay *r, const uint8_t *data, size_t len)
 
 /* What comes in */
 
-/* First on its way, then looked at: others wait for it, too. */
 static void
-line_cb(void *arg, const char *line, size_t len)
+take_record(void *arg, const struct record_view *v)
 {
 	struct tcpfilter *f = arg;
-	struct record_view v;
 	const char *wrong = NULL;
-	int err = 0;
+	int err = tcppeers_record(f->peers, v, now_ms(), &wrong);
 
-	if (f->ending)
-		return;
-	pass(f, line, len);
-	if (len == 0 || record_parse(&v, line, len) != 0)
-		return;
-	err = tcppeers_record(f->peers, &v, now_ms(), &wrong);
 	if (err == -ENOSPC)
 		log_warnx("standard input: record not used: too many peers, "
 			  "or relays of one");
 	else if (err != 0)
 		log_warnx("standard input: record not used: %s", wrong);
-	sodium_memzero(&v, sizeof(v));
 }
 
 static void
-input_cb(evutil_socket_t fd, short events, void *arg)
+then_run(void *arg)
 {
-	struct tcpfilter *f = arg;
-	uint64_t too_long = f->line.too_long;
-	int more = line_read(&f->line, fd, line_cb, f);
-
-	(void)events;
-	if (f->line.too_long != too_long)
-		log_warnx("standard input: record skipped: too long");
-	if (more < 0)
-		log_warnx("standard input: %s", strerror(-more));
-	if (more <= 0) { /* what it told stays true until we end */
-		event_del(f->input);
-		f->eof = true;
-	}
-	run(f);
-}
-
-/* A pipe whose reader is gone becomes "readable" with an error. */
-static void
-output_cb(evutil_socket_t fd, short events, void *arg)
-{
-	struct pollfd pfd = {.fd = fd};
-	struct tcpfilter *f = arg;
-
-	(void)events;
-	if (poll(&pfd, 1, 0) == 1 && (pfd.revents & POLLERR) != 0)
-		printed(f, -EPIPE);
+	run(arg);
 }
 
 /* Its datagrams are for others; we only see its end. */
-static void
-port_cb(evutil_socket_t fd, short events, void *arg)
+static bool
+each_message(void *arg, struct port_msg *m)
 {
-	struct tcpfilter *f = arg;
-	uint8_t buf[PORT_MAX];
-	struct port_msg m;
-	int rc = 1;
-
-	(void)fd;
-	(void)events;
-	for (int i = 0; i < 64 && rc == 1; i++)
-		rc = port_recv(f->port, &m, buf);
-	if (rc < 0) {
-		log_fatalx("the port socket is gone: has nat-port ended?");
-		finish(f, EXIT_TEMP);
-	}
+	(void)arg;
+	(void)m;
+	return true;
 }
 
 /* Set-up and tear-down */
@@ -490,18 +390,13 @@ port_cb(evutil_socket_t fd, short events, void *arg)
 static void
 open_port(struct tcpfilter *f, const char *path, uint32_t port)
 {
-	int fds[2];
-
 	f->daemon = (uint16_t)port;
 	if (path == NULL)
 		return;
 	f->port = option_port(path, 0);
 	f->daemon = port_number(f->port);
-	if (port_fds(f->port, fds) < 1)
-		return;
-	f->port_event =
-	    loop_event(&f->loop, fds[0], EV_READ | EV_PERSIST, port_cb, f);
-	event_add(f->port_event, NULL);
+	portloop_start(
+	    &f->portloop, &f->loop, f->port, each_message, NULL, NULL);
 }
 
 static void
@@ -519,7 +414,7 @@ read_command_line(struct tcpfilter *f, int argc, char *argv[])
 			ca_file = optarg;
 			break;
 		case 'j':
-			f->json = true;
+			f->passage.json = true;
 			break;
 		case 'p':
 			port = option_number("-p", optarg, 1, 65535);
@@ -550,29 +445,22 @@ read_command_line(struct tcpfilter *f, int argc, char *argv[])
 static void
 start(struct tcpfilter *f)
 {
-	struct stat st;
-
 	f->peers = sodium_malloc(sizeof(*f->peers));
 	if (f->peers == NULL)
 		fatalx(EXIT_TEMP, "out of memory");
 	sodium_memzero(f->peers, sizeof(*f->peers));
-	line_init(&f->line);
 	f->timer = loop_event(&f->loop, -1, 0, timer_cb, f);
-	f->input = loop_event(
-	    &f->loop, STDIN_FILENO, EV_READ | EV_PERSIST, input_cb, f);
-	if (event_add(f->input, NULL) == -1)
-		fatalx(EXIT_USAGE, "standard input can't be read");
-	if (fstat(STDOUT_FILENO, &st) == 0 && S_ISFIFO(st.st_mode)) {
-		f->output =
-		    loop_event(&f->loop, STDOUT_FILENO, EV_READ, output_cb, f);
-		event_add(f->output, NULL);
-	}
+	f->passage.loop = &f->loop;
+	f->passage.record = take_record;
+	f->passage.then = then_run;
+	f->passage.arg = f;
+	passage_start(&f->passage);
 }
 
 static void
 stop(struct tcpfilter *f)
 {
-	f->ending = true;
+	f->passage.ending = true;
 	for (size_t i = 0; i < TCPPEERS_MAX; i++)
 		for (size_t k = 0; k < TCPPEERS_RELAYS; k++) {
 			f->dropped += f->peers->peer[i].side[k].unheard;
@@ -586,12 +474,9 @@ stop(struct tcpfilter *f)
 	log_info("dropped: %llu datagrams of the daemon, %llu that it did not "
 		 "take",
 	    (unsigned long long)f->dropped, (unsigned long long)f->unheard);
-	if (f->port_event != NULL)
-		event_free(f->port_event);
+	portloop_stop(&f->portloop);
 	event_free(f->timer);
-	event_free(f->input);
-	if (f->output != NULL)
-		event_free(f->output);
+	passage_stop(&f->passage);
 	port_free(f->port);
 	conn_tls_free(f->tls);
 	sodium_free(f->peers);
