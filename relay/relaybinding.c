@@ -6,7 +6,6 @@
 #include <string.h>
 
 #define NEVER UINT64_MAX
-#define REFRESH_MIN_MS 1000
 
 const char *
 relaybinding_state_name(enum relaybinding_state state)
@@ -147,19 +146,16 @@ static size_t
 make_request(const struct relaybinding *b, const struct relaybinding_try *t,
     const uint8_t tid[STUN_TID_LEN], bool unbind, uint8_t out[RELAYBINDING_MAX])
 {
-	struct stun_buf m;
-	int len;
+	const struct bindrequest r = {
+	    .user = b->user,
+	    .user_len = strlen(b->user),
+	    .password = b->password,
+	    .nonce = t->nonce,
+	    .nonce_len = t->nonce_len,
+	    .unbind = unbind,
+	};
 
-	stun_begin(&m, out, RELAYBINDING_MAX, NATKIT_BIND, STUN_REQUEST, tid);
-	if (unbind)
-		stun_put_u32(&m, TURN_LIFETIME, 0);
-	stun_put(&m, STUN_USERNAME, b->user, strlen(b->user));
-	if (t->nonce_len > 0) {
-		stun_put(&m, STUN_NONCE, t->nonce, t->nonce_len);
-		stun_put_integrity_sha256(&m, b->password, strlen(b->password));
-	}
-	len = stun_end(&m, true);
-	return len < 0 ? 0 : (size_t)len;
+	return bindrequest_make(&r, tid, out);
 }
 
 /* Answers */
@@ -185,35 +181,11 @@ fail(struct relaybinding *b, const char *reason, uint64_t now_ms)
 		b->again_ms = RELAYBINDING_AGAIN_MAX_MS;
 }
 
-static bool
-is_signed(const struct relaybinding *b, const struct stun_msg *m)
-{
-	return stun_check_integrity_sha256(
-		   m, b->password, strlen(b->password)) == 0;
-}
-
-/* The relay's word, or the time after which a NAT may forget us. */
-static uint64_t
-refresh_ms(const struct relaybinding *b, const struct stun_msg *m)
-{
-	uint64_t ms = b->refresh_ms, told;
-	struct stun_attr a;
-	struct cursor c;
-
-	if (stun_find(m, TURN_LIFETIME, &a) == 0 && a.len == 4) {
-		cursor_init(&c, a.value, a.len);
-		told = cursor_u32(&c) * UINT64_C(500);
-		if (told < ms)
-			ms = told;
-	}
-	return ms < REFRESH_MIN_MS ? REFRESH_MIN_MS : ms;
-}
-
 static void
 succeeded(struct relaybinding *b, struct relaybinding_try *t,
     const struct stun_msg *m, uint64_t now_ms)
 {
-	if (!is_signed(b, m))
+	if (!bindrequest_is_signed(m, b->password))
 		return; /* forged: the right one may still come */
 	if (t->t.sent == 1)
 		b->rtt_ms = (uint32_t)(now_ms - t->t.start_ms) + 1;
@@ -223,7 +195,7 @@ succeeded(struct relaybinding *b, struct relaybinding_try *t,
 	b->state = RELAYBINDING_BOUND;
 	b->reason = NULL;
 	b->again_ms = RELAYBINDING_AGAIN_MS;
-	b->next_ms = now_ms + refresh_ms(b, m);
+	b->next_ms = now_ms + bindrequest_refresh_ms(m, b->refresh_ms);
 }
 
 /* Another port of the same relay, and nobody else's address: else who knows the
@@ -235,7 +207,7 @@ redirected(struct relaybinding *b, struct relaybinding_try *t,
 	struct stun_attr a;
 	struct addr to;
 
-	if (!is_signed(b, m))
+	if (!bindrequest_is_signed(m, b->password))
 		return;
 	if (stun_find(m, STUN_ALTERNATE_SERVER, &a) != 0 ||
 	    stun_get_addr(&a, &to) != 0 || !addr_equal_ip(&to, &t->server) ||
@@ -251,30 +223,14 @@ static void
 challenged(struct relaybinding *b, struct relaybinding_try *t,
     const struct stun_attr *nonce, uint64_t now_ms)
 {
-	if (nonce->len == 0 || nonce->len > RELAYBINDING_NONCE_MAX ||
+	if (nonce->len == 0 || nonce->len > BINDREQUEST_NONCE_MAX ||
 	    t->challenges++ == RELAYBINDING_CHALLENGES) {
-		fail(b, "unauthorized", now_ms);
+		fail(b, bindrequest_reason(401), now_ms);
 		return;
 	}
 	memcpy(t->nonce, nonce->value, nonce->len);
 	t->nonce_len = nonce->len;
 	ask(b, t, now_ms);
-}
-
-static void
-refused(struct relaybinding *b, int code, uint64_t now_ms)
-{
-	static const struct {
-		int code;
-		const char *reason;
-	} known[] = {{401, "unauthorized"}, {403, "expired"}, {486, "quota"},
-	    {508, "full"}};
-	const char *reason = "refused";
-
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (known[i].code == code)
-			reason = known[i].reason;
-	fail(b, reason, now_ms);
 }
 
 static void
@@ -301,7 +257,7 @@ answered(struct relaybinding *b, struct relaybinding_try *t,
 		 stun_find(m, STUN_NONCE, &nonce) == 0)
 		challenged(b, t, &nonce, now_ms);
 	else
-		refused(b, code, now_ms);
+		fail(b, bindrequest_reason(code), now_ms);
 }
 
 /* A Binding success without integrity, which no check has, is the relay's own

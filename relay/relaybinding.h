@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bindrequest.h"
 #include "relayrecord.h"
 #include "transaction.h"
 
@@ -21,11 +22,10 @@
 #define RELAYBINDING_FAMILY_MS 250  /* before the second endpoint is tried */
 #define RELAYBINDING_AGAIN_MS 1000  /* doubling to */
 #define RELAYBINDING_AGAIN_MAX_MS 10000
-#define RELAYBINDING_HINT_MS 200 /* hints are obeyed this often */
-#define RELAYBINDING_NONCE_MAX 128
-#define RELAYBINDING_REDIRECTS 3  /* in a row */
-#define RELAYBINDING_CHALLENGES 3 /* in a row */
-#define RELAYBINDING_MAX 512	  /* longest datagram that it makes */
+#define RELAYBINDING_HINT_MS 200	 /* hints are obeyed this often */
+#define RELAYBINDING_REDIRECTS 3	 /* in a row */
+#define RELAYBINDING_CHALLENGES 3	 /* in a row */
+#define RELAYBINDING_MAX BINDREQUEST_MAX /* longest datagram that it makes */
 
 enum relaybinding_state {
 	RELAYBINDING_BINDING, /* not bound yet */
@@ -37,7 +37,7 @@ enum relaybinding_state {
 struct relaybinding_try {
 	struct addr server; /* as the record names it */
 	struct addr to;	    /* that, or the port it sent us to */
-	uint8_t nonce[RELAYBINDING_NONCE_MAX];
+	uint8_t nonce[BINDREQUEST_NONCE_MAX];
 	size_t nonce_len;
 	struct transaction t;
 	bool active, challenged;

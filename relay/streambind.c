@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#define REFRESH_MIN_MS 1000
-
 void
 streambind_start(struct streambind *b, uint64_t now_ms)
 {
@@ -31,20 +29,17 @@ static size_t
 make(const struct streambind *b, const uint8_t tid[STUN_TID_LEN], bool unbind,
     uint8_t out[STREAMBIND_OUT])
 {
-	struct stun_buf m;
-	int len;
+	const struct bindrequest r = {
+	    .user = b->user,
+	    .user_len = strlen(b->user),
+	    .password = b->password,
+	    .nonce = b->nonce,
+	    .nonce_len = b->nonce_len,
+	    .channel = b->channel,
+	    .unbind = unbind,
+	};
 
-	stun_begin(&m, out, STREAMBIND_OUT, NATKIT_BIND, STUN_REQUEST, tid);
-	if (unbind)
-		stun_put_u32(&m, TURN_LIFETIME, 0);
-	stun_put_u32(&m, TURN_CHANNEL_NUMBER, (uint32_t)b->channel << 16);
-	stun_put(&m, STUN_USERNAME, b->user, strlen(b->user));
-	if (b->nonce_len > 0) {
-		stun_put(&m, STUN_NONCE, b->nonce, b->nonce_len);
-		stun_put_integrity_sha256(&m, b->password, strlen(b->password));
-	}
-	len = stun_end(&m, true);
-	return len < 0 ? 0 : (size_t)len;
+	return bindrequest_make(&r, tid, out);
 }
 
 size_t
@@ -77,43 +72,11 @@ streambind_unbind(const struct streambind *b, uint8_t out[STREAMBIND_OUT])
 	return make(b, tid, true, out);
 }
 
-static bool
-is_signed(const struct streambind *b, const struct stun_msg *m)
-{
-	return stun_check_integrity_sha256(
-		   m, b->password, strlen(b->password)) == 0;
-}
-
-static uint64_t
-refresh_ms(const struct stun_msg *m)
-{
-	uint64_t ms = STREAMBIND_REFRESH_MS, told = 0;
-	struct stun_attr a;
-	struct cursor c;
-
-	if (stun_find(m, TURN_LIFETIME, &a) == 0 && a.len == 4) {
-		cursor_init(&c, a.value, a.len);
-		told = cursor_u32(&c) * UINT64_C(500);
-		if (told < ms)
-			ms = told;
-	}
-	return ms < REFRESH_MIN_MS ? REFRESH_MIN_MS : ms;
-}
-
 static void
 refused(struct streambind *b, int code, uint64_t now_ms)
 {
-	static const struct {
-		int code;
-		const char *reason;
-	} known[] = {{401, "unauthorized"}, {403, "expired"}, {486, "quota"},
-	    {508, "full"}};
-
 	b->state = STREAMBIND_REFUSED;
-	b->reason = "refused";
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (known[i].code == code)
-			b->reason = known[i].reason;
+	b->reason = bindrequest_reason(code);
 	b->challenges = 0;
 	b->next_ms = now_ms + b->again_ms;
 	b->again_ms *= 2;
@@ -127,7 +90,7 @@ challenged(struct streambind *b, const struct stun_msg *m, uint64_t now_ms)
 	struct stun_attr nonce;
 
 	if (stun_find(m, STUN_NONCE, &nonce) != 0 || nonce.len == 0 ||
-	    nonce.len > STREAMBIND_NONCE_MAX ||
+	    nonce.len > BINDREQUEST_NONCE_MAX ||
 	    b->challenges++ == STREAMBIND_CHALLENGES)
 		return false;
 	memcpy(b->nonce, nonce.value, nonce.len);
@@ -147,14 +110,15 @@ streambind_input(
 	    memcmp(m->tid, b->tid, STUN_TID_LEN) != 0)
 		return false;
 	if (m->class == STUN_SUCCESS) {
-		if (!is_signed(b, m))
+		if (!bindrequest_is_signed(m, b->password))
 			return true; /* not the relay that we were told of */
 		b->open = false;
 		b->challenges = 0;
 		b->again_ms = STREAMBIND_AGAIN_MS;
 		b->state = STREAMBIND_BOUND;
 		b->reason = NULL;
-		b->next_ms = now_ms + refresh_ms(m);
+		b->next_ms =
+		    now_ms + bindrequest_refresh_ms(m, STREAMBIND_REFRESH_MS);
 		return true;
 	}
 	b->open = false;

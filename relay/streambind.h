@@ -9,16 +9,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bindrequest.h"
 #include "credential.h"
 #include "stun.h"
 
-#define STREAMBIND_NONCE_MAX 128
 #define STREAMBIND_CHALLENGES 3 /* in a row */
 #define STREAMBIND_WAIT_MS 5000 /* unanswered so long: it is dead */
 #define STREAMBIND_REFRESH_MS 20000
 #define STREAMBIND_AGAIN_MS 1000 /* after a refusal, doubling to */
 #define STREAMBIND_AGAIN_MAX_MS 10000
-#define STREAMBIND_OUT 512 /* the longest message */
+#define STREAMBIND_OUT BINDREQUEST_MAX /* the longest message */
 
 enum streambind_state {
 	STREAMBIND_IDLE, /* not to be bound */
@@ -36,7 +36,7 @@ struct streambind {
 	enum streambind_state state;
 	const char *reason;
 	uint64_t next_ms; /* when to call streambind_step again */
-	uint8_t nonce[STREAMBIND_NONCE_MAX];
+	uint8_t nonce[BINDREQUEST_NONCE_MAX];
 	size_t nonce_len;
 	uint8_t tid[STUN_TID_LEN];
 	bool open; /* a request is not answered yet */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bindrequest.h"
 #include "credential.h"
 #include "cursor.h"
 #include "log.h"
@@ -15,7 +16,6 @@
 #define ENDPOINTS 2
 #define RACERS (2 * ENDPOINTS)
 #define STEADY_MS 3000
-#define PROBE_MAX 256
 
 struct racer {
 	struct streamrelay *owner;
@@ -133,17 +133,15 @@ static void
 ready_cb(void *arg)
 {
 	static const uint8_t name[CREDENTIAL_NONCE_LEN + 24] = {0};
+	const struct bindrequest r = {.user = name, .user_len = sizeof(name)};
 	struct racer *a = arg;
-	uint8_t out[PROBE_MAX];
-	struct stun_buf b;
-	int len;
+	uint8_t out[BINDREQUEST_MAX];
+	size_t len;
 
 	stun_new_tid(a->tid);
-	stun_begin(&b, out, sizeof(out), NATKIT_BIND, STUN_REQUEST, a->tid);
-	stun_put(&b, STUN_USERNAME, name, sizeof(name));
-	len = stun_end(&b, true);
+	len = bindrequest_make(&r, a->tid, out);
 	if (len > 0)
-		(void)conn_send(a->conn, out, (size_t)len, NULL, 0, false);
+		(void)conn_send(a->conn, out, len, NULL, 0, false);
 	loop_at(a->limit, now_ms() + STREAMRELAY_ANSWER_MS);
 }
 
