@@ -241,10 +241,8 @@ accept_cb(evutil_socket_t listening, short events, void *arg)
 	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
 }
 
-/* Removes what an earlier process left at path; never another thing, and never
- * a socket that somebody listens on. */
-static int
-remove_stale(const struct sockaddr_un *name)
+int
+control_remove_stale(const struct sockaddr_un *name)
 {
 	struct stat st;
 	int fd, rc;
@@ -294,7 +292,7 @@ control_open(struct control **out, struct loop *l, const char *path,
 	ctl->arg = arg;
 	ctl->name.sun_family = AF_UNIX;
 	memcpy(ctl->name.sun_path, path, strlen(path));
-	rc = remove_stale(&ctl->name);
+	rc = control_remove_stale(&ctl->name);
 	ctl->fd = -1;
 	if (rc == 0) {
 		ctl->fd = socket(

@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "control.h"
 #include "relayboard.h"
 
 #define CONNECTIONS 16
@@ -136,27 +136,6 @@ bufferevent_cb(struct event_base *base, void *arg)
 	return bev;
 }
 
-static int
-remove_stale(const struct sockaddr_un *name)
-{
-	struct stat st;
-	int fd, rc;
-
-	if (lstat(name->sun_path, &st) == -1)
-		return errno == ENOENT ? 0 : -errno;
-	if (!S_ISSOCK(st.st_mode))
-		return -EEXIST;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd == -1)
-		return -errno;
-	rc = connect(fd, (const struct sockaddr *)name, sizeof(*name));
-	rc = rc == -1 && errno == ECONNREFUSED ? 0 : -EADDRINUSE;
-	close(fd);
-	if (rc == 0 && unlink(name->sun_path) == -1)
-		rc = -errno;
-	return rc;
-}
-
 /* Who may connect is for the umask and the folder to say. */
 static int
 open_unix(struct metrics *m, const char *path)
@@ -167,7 +146,7 @@ open_unix(struct metrics *m, const char *path)
 		return -ENAMETOOLONG;
 	m->name.sun_family = AF_UNIX;
 	memcpy(m->name.sun_path, path, strlen(path));
-	rc = remove_stale(&m->name);
+	rc = control_remove_stale(&m->name);
 	if (rc != 0)
 		m->name.sun_path[0] = '\0'; /* not ours to remove */
 	return rc;
