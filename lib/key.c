@@ -7,8 +7,9 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#include "secretfile.h"
 
 #define HOST_MAX 253 /* octets of a name, RFC 1035 section 2.3.4 */
 
@@ -115,26 +116,6 @@ key_parse_public(uint8_t out[KEY_LEN], const char *text)
 	return 0;
 }
 
-/* Fills buf as far as the file goes. Returns the length or -errno. */
-static ssize_t
-read_all(int fd, char *buf, size_t cap)
-{
-	size_t len = 0;
-	ssize_t n;
-
-	while (len < cap) {
-		n = read(fd, buf + len, cap - len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		len += (size_t)n;
-	}
-	return (ssize_t)len;
-}
-
 /* buf has room for more than a key and its newline, so that what follows
  * them is seen, and refused. */
 static int
@@ -144,7 +125,7 @@ load_fd(uint8_t out[KEY_LEN], int fd)
 	ssize_t len;
 	int rc;
 
-	len = read_all(fd, buf, sizeof(buf));
+	len = secretfile_read(fd, buf, sizeof(buf));
 	if (len < 0) {
 		rc = (int)len;
 	} else {
@@ -154,15 +135,6 @@ load_fd(uint8_t out[KEY_LEN], int fd)
 	}
 	sodium_memzero(buf, sizeof(buf));
 	return rc;
-}
-
-static bool
-is_loose(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	       (st.st_mode & (S_IRWXG | S_IRWXO)) != 0;
 }
 
 int
@@ -183,7 +155,7 @@ key_load(
 	if (rc == 0) {
 		crypto_scalarmult_base(pub, key);
 		memcpy(out, key, KEY_LEN);
-		*loose = is_loose(fd);
+		*loose = secretfile_is_loose(fd);
 	}
 	sodium_memzero(key, sizeof(key));
 	if (!is_stdin)

@@ -9,8 +9,9 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#include "secretfile.h"
 
 #define PAIR_CONTEXT "natkit pair 1"
 #define KEY_TEXT (KEY_STRLEN - 1)
@@ -25,26 +26,6 @@ static bool
 is_control(uint8_t c)
 {
 	return c < 0x20 || c == 0x7f;
-}
-
-/* Fills buf as far as the file goes. Returns the length or -errno. */
-static ssize_t
-read_all(int fd, uint8_t *buf, size_t cap)
-{
-	size_t len = 0;
-	ssize_t n;
-
-	while (len < cap) {
-		n = read(fd, buf + len, cap - len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		len += (size_t)n;
-	}
-	return (ssize_t)len;
 }
 
 static int
@@ -68,18 +49,16 @@ int
 credential_load(struct credential_secret *out, const char *path)
 {
 	uint8_t buf[CREDENTIAL_SECRET_MAX + 1];
-	struct stat st;
 	ssize_t len;
 	int fd, rc;
 
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd == -1)
 		return -errno;
-	len = read_all(fd, buf, sizeof(buf));
+	len = secretfile_read(fd, buf, sizeof(buf));
 	rc = len < 0 ? (int)len : first_line(out, buf, (size_t)len);
 	if (rc == 0)
-		out->loose = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-			     (st.st_mode & (S_IRWXG | S_IRWXO)) != 0;
+		out->loose = secretfile_is_loose(fd);
 	sodium_memzero(buf, sizeof(buf));
 	close(fd);
 	return rc;
