@@ -44,6 +44,12 @@ log_is_quiet(void)
 	return verbosity < 0;
 }
 
+int
+log_verbosity(void)
+{
+	return verbosity;
+}
+
 void
 log_before(void (*fn)(void))
 {

@@ -11,6 +11,7 @@ void log_more(void);  /* one -v */
 void log_quiet(void); /* -q */
 const char *log_prog(void);
 bool log_is_quiet(void);
+int log_verbosity(void); /* as in log_init, -q and -v counted in */
 /* Is called before each line, to clear what else stands on the terminal; or
  * NULL. */
 void log_before(void (*fn)(void));

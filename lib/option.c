@@ -24,8 +24,8 @@ option_begin(const char *text, const char *more)
 	opterr = 0;
 }
 
-__attribute__((noreturn)) static void
-tell_help(void)
+void
+option_help(void)
 {
 	printf("usage: %s\n%s", usage, help != NULL ? help : "");
 	exit(fflush(stdout) == 0 ? EXIT_YES : EXIT_TEMP);
@@ -39,7 +39,7 @@ option_next(int argc, char *argv[], const char *letters)
 	while ((letter = getopt(argc, argv, letters)) != -1) {
 		switch (letter) {
 		case 'h':
-			tell_help();
+			option_help();
 		case 'q':
 			log_quiet();
 			break;
@@ -51,7 +51,7 @@ option_next(int argc, char *argv[], const char *letters)
 		case '?':
 			if (optopt == '-' &&
 			    strcmp(argv[optind], "--help") == 0)
-				tell_help();
+				option_help();
 			option_fail("-%c is no option here", optopt);
 		default:
 			return letter;

@@ -17,6 +17,8 @@ void option_begin(const char *usage, const char *help);
  * by itself and ends the program on an unknown option or a missing value.
  * Returns the next other letter, or -1; optarg and optind are set. */
 int option_next(int argc, char *argv[], const char *letters);
+/* What -h does. */
+__attribute__((noreturn)) void option_help(void);
 __attribute__((noreturn, format(printf, 1, 2))) void option_fail(
     const char *fmt, ...);
 /* A whole decimal number; what names it in the message ("-p", "port"). */
