@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "secretfile.h"
+
 static int
 check_owner(int fd, const char **why)
 {
@@ -29,28 +31,11 @@ check_owner(int fd, const char **why)
 	return 0;
 }
 
-/* Reads to the end of the file, or one byte more than may be in it. */
-static int
-slurp(int fd, char *buf, size_t *len)
-{
-	ssize_t n;
-
-	for (*len = 0; *len <= TEXTFILE_MAX; *len += (size_t)n) {
-		n = read(fd, buf + *len, TEXTFILE_MAX + 1 - *len);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n == 0)
-			return 0;
-		if (n < 0)
-			n = 0;
-	}
-	return -EFBIG;
-}
-
 int
 textfile_load(const char *path, char **text, size_t *len, const char **why)
 {
 	char *buf = NULL, *fit;
+	ssize_t n;
 	int fd, rc;
 
 	*why = "cannot be opened";
@@ -65,10 +50,12 @@ textfile_load(const char *path, char **text, size_t *len, const char **why)
 	buf = malloc(TEXTFILE_MAX + 1);
 	if (buf == NULL)
 		goto out;
-	rc = slurp(fd, buf, len);
+	n = secretfile_read(fd, buf, TEXTFILE_MAX + 1);
+	rc = n < 0 ? (int)n : n > TEXTFILE_MAX ? -EFBIG : 0;
 	*why = rc == -EFBIG ? "it is larger than 1 MiB" : "cannot be read";
 	if (rc != 0)
 		goto out;
+	*len = (size_t)n;
 	fit = realloc(buf, *len + 1);
 	*text = fit != NULL ? fit : buf;
 	buf = NULL;
