@@ -11,7 +11,9 @@
 #include "quic.h"
 
 #define LONG_FORM 0x80
-#define FIXED_BIT 0x40 /* RFC 9000 section 17.2; without it, it is not ours */
+/* RFC 9000 section 17.2. Set in a client's first packets; later libngtcp2 draws
+ * it at random (RFC 9287). */
+#define FIXED_BIT 0x40
 #define TYPE_MASK 0x30
 #define TYPE_INITIAL 0x00
 #define VERSION_1 1
@@ -36,7 +38,7 @@ peek_long(struct quic_head *h, struct cursor *c, uint8_t first, size_t len)
 		return -EBADMSG;
 	memcpy(h->cid, cid, h->cid_len);
 	h->long_header = true;
-	h->initial = version == VERSION_1 &&
+	h->initial = version == VERSION_1 && (first & FIXED_BIT) &&
 		     (first & TYPE_MASK) == TYPE_INITIAL && len >= INITIAL_MIN;
 	return 0;
 }
@@ -51,7 +53,7 @@ quic_peek(struct quic_head *out, const uint8_t *data, size_t len)
 
 	cursor_init(&c, data, len);
 	first = cursor_u8(&c);
-	if (c.bad || (first & FIXED_BIT) == 0)
+	if (c.bad)
 		return -EBADMSG;
 	if (first & LONG_FORM) {
 		if (peek_long(&h, &c, first, len) != 0)
@@ -115,7 +117,7 @@ quicpacket_is_ours(const uint8_t *data, size_t len)
 
 	cursor_init(&c, data, len);
 	first = cursor_u8(&c);
-	if (c.bad || (first & FIXED_BIT) == 0)
+	if (c.bad)
 		return false;
 	/* Type 3 is Retry, type 1 is 0-RTT: neither is made by a peer. */
 	return (first & LONG_FORM) == 0 ||
