@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: ISC */
+/* How several nat-pipe of one key file share one engine: the engine's side.
+ * unix(7), SCM_RIGHTS. */
+#include "mux.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "record.h"
+#include "wants.h"
+
+#define BACKLOG 128
+#define PROGRESS_MS 1000
+#define TEXT 700 /* of a sentence, bytes */
+
+struct client {
+	struct mux *mux;
+	struct client *next;
+	int fd;
+	struct event *ev, *timer, *writable;
+	struct joint *joint; /* NULL: has not asked, or it is over */
+	uint8_t key[KEY_LEN];
+	bool asked;
+	char *last; /* the end, which found no room yet */
+};
+
+struct mux {
+	struct mux_config c;
+	int fd;
+	struct event *listening, *again;
+	struct client *clients;
+	size_t n;
+	struct sockaddr_un name;
+};
+
+/* ---- clients ---- */
+
+static void
+client_free(struct client *c)
+{
+	struct mux *m = c->mux;
+	struct client **at = &m->clients;
+
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
+	m->n--;
+	if (c->joint != NULL)
+		joint_cancel(c->joint, true);
+	event_free(c->ev);
+	event_free(c->timer);
+	event_free(c->writable);
+	close(c->fd);
+	free(c->last);
+	free(c);
+}
+
+/* A client that is too slow misses what is not the end. */
+static bool
+put(struct client *c, const char *text)
+{
+	return send(c->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL) !=
+	       -1;
+}
+
+/* The last word; the client is gone after it. */
+static void
+finish(struct client *c, const char *text)
+{
+	if (put(c, text) || errno != EAGAIN ||
+	    (c->last = strdup(text)) == NULL) {
+		client_free(c);
+		return;
+	}
+	event_add(c->writable, NULL);
+}
+
+static void
+writable_cb(evutil_socket_t fd, short events, void *arg)
+{
+	struct client *c = arg;
+
+	(void)fd;
+	(void)events;
+	if (put(c, c->last) || errno != EAGAIN)
+		client_free(c);
+	else
+		event_add(c->writable, NULL);
+}
+
+/* An end with a sentence of ours, without any joint. */
+static void
+fail(struct client *c, enum joint_end end, const char *text)
+{
+	char packet[TEXT + 100];
+
+	snprintf(packet, sizeof(packet), "end end=%s\n%s", joint_end_name(end),
+	    text);
+	finish(c, packet);
+}
+
+static void
+ended_cb(void *arg, const struct joint_result *res)
+{
+	struct client *c = arg;
+	char text[TEXT] = "", packet[TEXT + RECORD_MAX];
+	struct record r;
+
+	c->joint = NULL;
+	event_del(c->timer);
+	record_begin(&r, "end");
+	record_put(&r, "end", joint_end_name(res->end));
+	if (res->end == JOINT_REFUSED)
+		record_put(&r, "reason", opening_reason_name(res->reason));
+	record_put_u64(&r, "sent", res->sent);
+	record_put_u64(&r, "received", res->received);
+	if (res->end == JOINT_NO_PATH)
+		c->mux->c.why(c->mux->c.arg, c->key, text, sizeof(text));
+	else if (res->end == JOINT_REFUSED)
+		snprintf(
+		    text, sizeof(text), "%s", opening_reason_text(res->reason));
+	else
+		snprintf(text, sizeof(text), "%s", joint_end_text(res->end));
+	snprintf(packet, sizeof(packet), "%s\n%s", r.text, text);
+	finish(c, packet);
+}
+
+static const char *
+path_name(enum link_path path)
+{
+	return path == LINK_DIRECT    ? "direct"
+	       : path == LINK_RELAYED ? "relayed"
+				      : "";
+}
+
+static void
+progress_cb(evutil_socket_t fd, short events, void *arg)
+{
+	struct client *c = arg;
+	struct link_status l;
+	struct joint_status j;
+	struct record r;
+
+	(void)fd;
+	(void)events;
+	if (c->joint == NULL)
+		return;
+	link_status(joint_link(c->joint), &l);
+	joint_status(c->joint, &j);
+	record_begin(&r, "progress");
+	record_put_u64(&r, "in", j.received);
+	record_put_u64(&r, "out", j.sent);
+	record_put(&r, "path", path_name(l.path));
+	record_put_addr(&r, "endpoint", &l.endpoint);
+	if (l.up)
+		record_put_u64(&r, "rtt_us", l.quic.rtt_us);
+	put(c, r.text);
+	loop_at(c->timer, now_ms() + PROGRESS_MS);
+}
+
+/* ---- what they ask ---- */
+
+struct ask {
+	uint8_t key[KEY_LEN];
+	uint64_t wait_s, progress;
+	char server[WANTS_SERVERS][WANTS_SERVER];
+	size_t servers;
+	struct opening what;
+	bool has_key, has_what;
+};
+
+/* Returns 0 or -EBADMSG. */
+static int
+ask_line(struct ask *a, const char *line, size_t len)
+{
+	struct record_view v;
+	const char *name;
+
+	if (len >= 5 && memcmp(line, "open ", 5) == 0) {
+		a->has_what = true;
+		return opening_parse(&a->what, line, len);
+	}
+	if (record_parse(&v, line, len) != 0)
+		return -EBADMSG;
+	if (record_is(&v, "ask")) {
+		a->has_key = true;
+		a->wait_s = 0;
+		record_get_u64(&v, "wait_s", &a->wait_s);
+		record_get_u64(&v, "progress", &a->progress);
+		return record_get_key(&v, "key", a->key);
+	}
+	name = record_is(&v, "server") ? record_get(&v, "name") : NULL;
+	if (name != NULL && a->servers < WANTS_SERVERS &&
+	    strlen(name) < WANTS_SERVER)
+		snprintf(a->server[a->servers++], WANTS_SERVER, "%s", name);
+	return 0;
+}
+
+static int
+ask_parse(struct ask *a, const char *text)
+{
+	size_t len;
+
+	memset(a, 0, sizeof(*a));
+	for (; *text != '\0'; text += len + (text[len] == '\n')) {
+		len = strcspn(text, "\n");
+		if (ask_line(a, text, len) != 0)
+			return -EBADMSG;
+	}
+	return a->has_key && a->has_what ? 0 : -EBADMSG;
+}
+
+/* Takes the descriptors when it returns 0. */
+static int
+serve_ask(struct client *c, const struct ask *a, const int fds[2])
+{
+	struct mux *m = c->mux;
+	const char *servers[WANTS_SERVERS];
+	struct joint_config config = {.in = fds[0],
+	    .out = fds[1],
+	    .wait_ms =
+		a->wait_s > 1000000 ? UINT32_MAX : (uint32_t)a->wait_s * 1000,
+	    .ended = ended_cb,
+	    .arg = c};
+	struct link *l;
+	int rc;
+
+	for (size_t i = 0; i < a->servers; i++)
+		servers[i] = a->server[i];
+	memcpy(c->key, a->key, KEY_LEN);
+	rc = m->c.want(m->c.arg, a->key, servers, a->servers);
+	if (rc != 0)
+		return rc;
+	l = tunnel_link(m->c.tunnel, a->key);
+	if (l == NULL)
+		return -ENOSPC;
+	return joint_open(&c->joint, l, &a->what, &config);
+}
+
+static void
+close_fds(const int fds[2])
+{
+	if (fds[0] != -1)
+		close(fds[0]);
+	if (fds[1] != -1 && fds[1] != fds[0])
+		close(fds[1]);
+}
+
+static void
+ask(struct client *c, const char *text, const int fds[2])
+{
+	struct ask a;
+	int rc;
+
+	if (c->asked || fds[0] == -1 || ask_parse(&a, text) != 0) {
+		close_fds(fds);
+		fail(c, JOINT_CLOSED, "the engine did not understand that");
+		return;
+	}
+	rc = serve_ask(c, &a, fds);
+	if (rc != 0) {
+		char why[TEXT];
+
+		close_fds(fds);
+		snprintf(why, sizeof(why), "%s",
+		    rc == -ENOSPC ? "the engine has too many peers"
+				  : strerror(-rc));
+		fail(c, JOINT_CLOSED, why);
+		return;
+	}
+	c->asked = true;
+	put(c, "taken");
+	if (a.progress)
+		loop_at(c->timer, now_ms() + PROGRESS_MS);
+}
+
+static void
+quit(struct client *c)
+{
+	struct mux *m = c->mux;
+	struct link_status s;
+	struct link *l;
+	unsigned streams = 0;
+	char text[100];
+
+	for (size_t i = 0; (l = tunnel_each(m->c.tunnel, i)) != NULL; i++) {
+		link_status(l, &s);
+		streams += s.streams;
+	}
+	if (m->c.background && mux_clients(m) == 0) {
+		put(c, "bye");
+		m->c.quit(m->c.arg);
+		return;
+	}
+	snprintf(text, sizeof(text), "busy pid=%ld streams=%u", (long)getpid(),
+	    streams);
+	put(c, text);
+}
+
+/* Returns the descriptors of a packet: two, or one twice; of any other number
+ * none. */
+static void
+take_fds(struct msghdr *msg, int fds[2])
+{
+	int got[8];
+	size_t n = 0;
+
+	for (struct cmsghdr *h = CMSG_FIRSTHDR(msg); h != NULL;
+	     h = CMSG_NXTHDR(msg, h)) {
+		size_t len = h->cmsg_len - CMSG_LEN(0);
+
+		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i + sizeof(int) <= len && n < 8;
+		     i += sizeof(int))
+			memcpy(&got[n++], CMSG_DATA(h) + i, sizeof(int));
+	}
+	fds[0] = fds[1] = -1;
+	if (n == 1 || n == 2) {
+		fds[0] = got[0];
+		fds[1] = got[n - 1];
+		return;
+	}
+	while (n > 0)
+		close(got[--n]);
+}
+
+static void
+client_cb(evutil_socket_t fd, short events, void *arg)
+{
+	struct client *c = arg;
+	char text[MUX_PACKET + 1];
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(8 * sizeof(int))];
+	} control;
+	struct iovec iov = {.iov_base = text, .iov_len = MUX_PACKET};
+	struct msghdr msg = {.msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = control.buf,
+	    .msg_controllen = sizeof(control.buf)};
+	ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	int fds[2];
+
+	(void)events;
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		client_free(c);
+		return;
+	}
+	take_fds(&msg, fds);
+	if (c->last != NULL) { /* it is over, and only the end to be told */
+		close_fds(fds);
+		return;
+	}
+	text[n] = '\0';
+	if (strlen(text) != (size_t)n)
+		text[0] = '\0';
+	if (strcmp(text, "quit") == 0) {
+		close_fds(fds);
+		quit(c);
+	} else {
+		ask(c, text, fds);
+	}
+}
+
+/* ---- the socket ---- */
+
+static bool
+is_permitted(int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	       (peer.uid == 0 || peer.uid == geteuid());
+}
+
+static void
+client_new(struct mux *m, int fd)
+{
+	struct client *c = calloc(1, sizeof(*c));
+
+	if (c == NULL) {
+		close(fd);
+		return;
+	}
+	c->mux = m;
+	c->fd = fd;
+	c->next = m->clients;
+	m->clients = c;
+	m->n++;
+	c->ev = loop_event(m->c.loop, fd, EV_READ | EV_PERSIST, client_cb, c);
+	c->timer = loop_event(m->c.loop, -1, 0, progress_cb, c);
+	c->writable = loop_event(m->c.loop, fd, EV_WRITE, writable_cb, c);
+	event_add(c->ev, NULL);
+}
+
+static void
+again_cb(evutil_socket_t fd, short events, void *arg)
+{
+	struct mux *m = arg;
+
+	(void)fd;
+	(void)events;
+	event_add(m->listening, NULL);
+}
+
+static void
+accept_cb(evutil_socket_t listening, short events, void *arg)
+{
+	struct mux *m = arg;
+	int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	(void)events;
+	if (fd == -1 && (errno == EMFILE || errno == ENFILE ||
+			    errno == ENOBUFS || errno == ENOMEM)) {
+		/* it would be called without end */
+		event_del(m->listening);
+		loop_at(m->again, now_ms() + 1000);
+		log_warnx("too few descriptors for another client");
+	}
+	if (fd == -1)
+		return;
+	if (m->n >= MUX_CLIENTS || !is_permitted(fd)) {
+		close(fd);
+		return;
+	}
+	client_new(m, fd);
+}
+
+/* The caller holds the lock of this path (doors.h), so what is stale stays so
+ * until it is replaced. */
+static int
+remove_stale(const struct sockaddr_un *name)
+{
+	struct stat st;
+	int fd;
+
+	if (lstat(name->sun_path, &st) == -1)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -EEXIST;
+	fd = mux_connect(name->sun_path);
+	if (fd >= 0) {
+		close(fd);
+		return -EADDRINUSE;
+	}
+	if (fd != -ECONNREFUSED)
+		return fd;
+	return unlink(name->sun_path) == -1 ? -errno : 0;
+}
+
+static int
+listen_private(int fd, const struct sockaddr_un *name)
+{
+	mode_t mask = umask(0177);
+	int rc = bind(fd, (const struct sockaddr *)name, sizeof(*name));
+
+	rc = rc == -1 ? -errno : 0;
+	umask(mask);
+	if (rc == 0 && listen(fd, BACKLOG) == -1)
+		rc = -errno;
+	return rc;
+}
+
+int
+mux_open(struct mux **out, const struct mux_config *config)
+{
+	struct mux *m = calloc(1, sizeof(*m));
+	int rc = 0;
+
+	if (m == NULL)
+		return -ENOMEM;
+	m->c = *config;
+	m->name.sun_family = AF_UNIX;
+	if (strlen(config->path) >= sizeof(m->name.sun_path))
+		rc = -ENAMETOOLONG;
+	else
+		memcpy(
+		    m->name.sun_path, config->path, strlen(config->path) + 1);
+	m->fd =
+	    socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (m->fd == -1)
+		rc = -errno;
+	if (rc == 0)
+		rc = remove_stale(&m->name);
+	if (rc == 0)
+		rc = listen_private(m->fd, &m->name);
+	if (rc != 0) {
+		if (m->fd != -1)
+			close(m->fd);
+		free(m);
+		return rc;
+	}
+	m->listening =
+	    loop_event(config->loop, m->fd, EV_READ | EV_PERSIST, accept_cb, m);
+	m->again = loop_event(config->loop, -1, 0, again_cb, m);
+	event_add(m->listening, NULL);
+	*out = m;
+	return 0;
+}
+
+void
+mux_free(struct mux *m)
+{
+	if (m == NULL)
+		return;
+	/* Unlinked first: whoever finds it closed may make a new one. */
+	unlink(m->name.sun_path);
+	event_free(m->listening);
+	event_free(m->again);
+	close(m->fd);
+	while (m->clients != NULL) {
+		m->clients->joint = NULL; /* of a tunnel that is gone */
+		client_free(m->clients);
+	}
+	free(m);
+}
+
+void
+mux_say(struct mux *m, const char *text)
+{
+	char packet[1200];
+
+	snprintf(packet, sizeof(packet), "say %s", text);
+	for (struct client *c = m->clients; c != NULL; c = c->next)
+		if (c->last == NULL)
+			put(c, packet);
+}
+
+size_t
+mux_clients(const struct mux *m)
+{
+	size_t n = 0;
+
+	for (const struct client *c = m->clients; c != NULL; c = c->next)
+		n += c->asked;
+	return n;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: ISC */
+/* How several nat-pipe of one key file share one engine: a SOCK_SEQPACKET Unix
+ * socket, KEYFILE.sock, mode 0600, peers' uid checked. A client sends one packet
+ * of lines
+ *
+ *   ask key=PEER wait_s=N [progress=1]
+ *   server name=KEY@host:port        as many as it knows
+ *   open to=...                      tunnel/opening.h
+ *
+ * and with it, by SCM_RIGHTS, the descriptor to read from and the one to write
+ * to, or a socket for both; or
+ *
+ *   quit                             end, if you have nothing to do (a foreground
+ *                                    nat-pipe wants the key)
+ *
+ * and gets packets
+ *
+ *   taken                            the descriptors are the engine's now
+ *   progress in=N out=N path=WORD endpoint=... rtt_us=N     once a second
+ *   say TEXT                         for standard error
+ *   end end=WORD reason=WORD sent=N received=N, newline, TEXT     then the end
+ *   busy pid=N streams=N | bye       the answers to quit; after bye the end
+ *
+ * A client that closes its connection has given up. */
+#ifndef NATKIT_MUX_H
+#define NATKIT_MUX_H
+
+#include <stdbool.h>
+
+#include "joint.h"
+#include "loop.h"
+#include "tunnel.h"
+
+#define MUX_CLIENTS 512
+#define MUX_PACKET 8192 /* bytes */
+
+struct mux;
+
+struct mux_config {
+	struct loop *loop;
+	struct tunnel *tunnel;
+	const char *path;
+	bool background; /* quit is obeyed when nobody asks for anything */
+	/* A client wants this peer: is it to be met by these servers (driver)?
+	 * Returns 0, -ENOSPC: no more peers. */
+	int (*want)(void *arg, const uint8_t key[KEY_LEN],
+	    const char *const *servers, size_t n);
+	/* Why there is no path to the peer, in a sentence. */
+	void (*why)(
+	    void *arg, const uint8_t key[KEY_LEN], char *out, size_t cap);
+	/* quit was obeyed. */
+	void (*quit)(void *arg);
+	void *arg;
+};
+
+/* -EADDRINUSE: another engine has it. */
+int mux_open(struct mux **out, const struct mux_config *c);
+/* Call it after tunnel_free: whoever waits for our end (mux_quit) may take
+ * everything then. */
+void mux_free(struct mux *m);
+/* To every client. */
+void mux_say(struct mux *m, const char *text);
+/* Those who have asked for a stream. */
+size_t mux_clients(const struct mux *m);
+
+/* ---- the client's side (blocking; nat-pipe's own process) ---- */
+
+struct mux_request {
+	const uint8_t *key;
+	const struct opening *what;
+	uint32_t wait_s;
+	const char *const *servers;
+	size_t n_servers;
+	int in, out;   /* closed, that is /dev/null, once they are taken */
+	bool progress; /* a line on standard error, as pv has it */
+	const char *peer, *own; /* for messages: a name, our public key */
+};
+
+/* Connects. Returns a descriptor, -ENOENT or -ECONNREFUSED: no engine. */
+int mux_connect(const char *path);
+/* Asks, and stays until it is over. Returns an exit code of exitcode.h, or
+ * -EPIPE: the engine ended before it took anything; ask another one. Closes
+ * fd. */
+int mux_ask(int fd, const struct mux_request *r);
+/* Returns 0: it has ended; or -EBUSY, whose it is and how many streams it has.
+ * Closes fd. */
+int mux_quit(int fd, long *pid, unsigned *streams);
+
+#endif

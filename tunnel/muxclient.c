@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: ISC */
+/* A nat-pipe that lets the engine of its key do the work: it hands over its
+ * descriptors and says on standard error and by its exit code what came of it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "exitcode.h"
+#include "log.h"
+#include "meter.h"
+#include "mux.h"
+#include "record.h"
+
+int
+mux_connect(const char *path)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	int rc, fd;
+
+	if (strlen(path) >= sizeof(name.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(name.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd == -1)
+		return -errno;
+	do
+		rc = connect(fd, (const struct sockaddr *)&name, sizeof(name));
+	while (rc == -1 && errno == EINTR);
+	if (rc == 0)
+		return fd;
+	rc = -errno;
+	close(fd);
+	return rc;
+}
+
+/* One socket under two numbers, as ssh gives it to a ProxyCommand? */
+static bool
+is_one_socket(int a, int b)
+{
+	struct stat sa, sb;
+
+	return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 &&
+	       S_ISSOCK(sa.st_mode) && sa.st_dev == sb.st_dev &&
+	       sa.st_ino == sb.st_ino;
+}
+
+/* Returns 0 or -errno. */
+static int
+send_fds(int fd, const char *text, const int *fds, size_t n)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(2 * sizeof(int))];
+	} control = {.buf = {0}};
+	struct iovec iov = {.iov_base = (char *)text, .iov_len = strlen(text)};
+	struct msghdr msg = {.msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = control.buf,
+	    .msg_controllen = CMSG_SPACE(n * sizeof(int))};
+	struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
+	ssize_t sent;
+
+	h->cmsg_level = SOL_SOCKET;
+	h->cmsg_type = SCM_RIGHTS;
+	h->cmsg_len = CMSG_LEN(n * sizeof(int));
+	memcpy(CMSG_DATA(h), fds, n * sizeof(int));
+	do
+		sent = sendmsg(fd, &msg, MSG_NOSIGNAL);
+	while (sent == -1 && errno == EINTR);
+	return sent == -1 ? -errno : 0;
+}
+
+/* Adds a record as a line of the packet. Returns 0 or -EMSGSIZE. */
+static int
+add(char *packet, const struct record *r)
+{
+	size_t len = strlen(packet);
+
+	if (r->overflow || len + r->len + 2 > MUX_PACKET)
+		return -EMSGSIZE;
+	snprintf(packet + len, MUX_PACKET - len, "%s%s", len > 0 ? "\n" : "",
+	    r->text);
+	return 0;
+}
+
+static int
+request(int fd, const struct mux_request *q)
+{
+	char packet[MUX_PACKET] = "";
+	int rc, fds[2] = {q->in, q->out};
+	struct record r;
+
+	record_begin(&r, "ask");
+	record_put_key(&r, "key", q->key);
+	record_put_u64(&r, "wait_s", q->wait_s);
+	if (q->progress)
+		record_put_u64(&r, "progress", 1);
+	rc = add(packet, &r);
+	for (size_t i = 0; i < q->n_servers && rc == 0; i++) {
+		record_begin(&r, "server");
+		record_put(&r, "name", q->servers[i]);
+		rc = add(packet, &r);
+	}
+	if (rc == 0)
+		rc = opening_write(q->what, &r);
+	if (rc == 0)
+		rc = add(packet, &r);
+	if (rc != 0)
+		return rc;
+	return send_fds(fd, packet, fds, is_one_socket(q->in, q->out) ? 1 : 2);
+}
+
+/* Their end is now up to the engine: with a copy of ours open, nobody would
+ * see it. */
+static void
+let_go(const struct mux_request *q)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null == -1)
+		return;
+	dup2(null, q->in);
+	dup2(null, q->out);
+	close(null);
+}
+
+static void
+progress(struct meter *m, const struct record_view *v)
+{
+	char path[100] = "", text[METER_TEXT];
+	const char *word = record_get(v, "path");
+	const char *endpoint = record_get(v, "endpoint");
+	uint64_t in = 0, out = 0, rtt_us = 0;
+
+	record_get_u64(v, "in", &in);
+	record_get_u64(v, "out", &out);
+	record_get_u64(v, "rtt_us", &rtt_us);
+	snprintf(path, sizeof(path), "%.20s %.70s",
+	    word != NULL ? word : "no path yet",
+	    word != NULL && endpoint != NULL ? endpoint : "");
+	meter_show(meter_text(m, in + out, path, rtt_us, now_ms(), text));
+}
+
+/* What a person can do about a refusal. */
+static void
+tell_refused(const struct mux_request *q, const char *reason, const char *text)
+{
+	char what[OPENING_TEXT];
+	const struct opening *o = q->what;
+
+	if (reason == NULL ||
+	    strcmp(reason, opening_reason_name(OPENING_PERMIT)) != 0) {
+		log_fatalx("%s: %s", q->peer, text);
+		return;
+	}
+	if (o->to == OPENING_PROGRAM)
+		log_fatalx("%s does not allow us to its program: add 'allow "
+			   "%s' to its allow file",
+		    q->peer, q->own);
+	else if (o->to == OPENING_UNIX)
+		log_fatalx("%s does not permit %s: add 'permit %s %s' to its "
+			   "allow file",
+		    q->peer, o->path, q->own, o->path);
+	else
+		log_fatalx("%s does not permit %s: add 'permit %s %s' to its "
+			   "allow file",
+		    q->peer, strchr(opening_format(o, what), ' ') + 1, q->own,
+		    strchr(what, ' ') + 1);
+}
+
+/* text: the packet's second line, or "". */
+static int
+tell_end(
+    const struct mux_request *q, const struct record_view *v, const char *text)
+{
+	const char *end = record_get(v, "end");
+
+	if (end == NULL)
+		end = "";
+	if (strcmp(end, joint_end_name(JOINT_DONE)) == 0)
+		return EXIT_YES;
+	if (strcmp(end, joint_end_name(JOINT_REFUSED)) == 0) {
+		tell_refused(q, record_get(v, "reason"), text);
+		return EXIT_NO;
+	}
+	if (strcmp(end, joint_end_name(JOINT_NO_PATH)) == 0)
+		log_fatalx(
+		    "no way to %s within %u s: %s", q->peer, q->wait_s, text);
+	else
+		log_fatalx("%s: %s", q->peer, text);
+	return EXIT_TEMP;
+}
+
+/* One packet. Returns -EAGAIN: go on; or an exit code. */
+static int
+take(const struct mux_request *q, struct meter *m, char *packet, bool *taken)
+{
+	char *text = strchr(packet, '\n');
+	struct record_view v;
+
+	if (strncmp(packet, "say ", 4) == 0) {
+		meter_pass(packet + 4);
+		return -EAGAIN;
+	}
+	if (text != NULL)
+		*text++ = '\0';
+	if (record_parse(&v, packet, strlen(packet)) != 0)
+		return -EAGAIN;
+	if (record_is(&v, "taken")) {
+		*taken = true;
+		let_go(q);
+	} else if (record_is(&v, "progress")) {
+		progress(m, &v);
+	} else if (record_is(&v, "end")) {
+		meter_clear();
+		return tell_end(q, &v, text != NULL ? text : "");
+	}
+	return -EAGAIN;
+}
+
+int
+mux_ask(int fd, const struct mux_request *q)
+{
+	char packet[MUX_PACKET + 1];
+	struct mux_request shown = *q;
+	struct meter meter = {.ms = 0};
+	bool taken = false;
+	int code;
+	ssize_t n;
+
+	shown.progress = q->progress && meter_begin();
+	code = request(fd, &shown);
+	if (code == 0)
+		code = -EAGAIN;
+	while (code == -EAGAIN) {
+		n = recv(fd, packet, MUX_PACKET, 0);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			code = -EPIPE;
+			break;
+		}
+		packet[n] = '\0';
+		code = take(q, &meter, packet, &taken);
+	}
+	close(fd);
+	meter_clear();
+	if (code >= 0 || (!taken && (code == -EPIPE || code == -ECONNRESET)))
+		return code < 0 ? -EPIPE : code;
+	if (taken)
+		log_fatalx("%s: the nat-pipe that has our key ended", q->peer);
+	else
+		log_fatalx("%s: %s", q->peer, strerror(-code));
+	return EXIT_TEMP;
+}
+
+int
+mux_quit(int fd, long *pid, unsigned *streams)
+{
+	char packet[MUX_PACKET + 1];
+	struct record_view v;
+	uint64_t n = 0;
+	int rc = 0;
+	ssize_t got;
+
+	*pid = 0;
+	*streams = 0;
+	if (send(fd, "quit", 4, MSG_NOSIGNAL) == -1) {
+		close(fd);
+		return 0; /* it has ended by itself */
+	}
+	while (rc == 0) {
+		got = recv(fd, packet, MUX_PACKET, 0);
+		if (got == -1 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			break; /* gone */
+		packet[got] = '\0';
+		if (record_parse(&v, packet, (size_t)got) != 0 ||
+		    !record_is(&v, "busy"))
+			continue;
+		if (record_get_u64(&v, "pid", &n) == 0)
+			*pid = (long)n;
+		if (record_get_u64(&v, "streams", &n) == 0)
+			*streams = (unsigned)n;
+		rc = -EBUSY;
+	}
+	close(fd);
+	return rc;
+}
