@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: ISC */
+/* Who a stream comes from and what it wants, in the environment of a program. */
+#include "guest.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tunnel.h"
+
+static const char *const wants[] = {
+    [OPENING_PROGRAM] = "program",
+    [OPENING_TCP] = "tcp",
+    [OPENING_UNIX] = "unix",
+    [OPENING_UDP] = "udp",
+    [OPENING_LISTEN] = "listen",
+    [OPENING_BACK] = "back",
+};
+
+static void
+put_peer(struct envset *e, struct link *l, const struct peerbook *book)
+{
+	const struct peerbook_entry *known = NULL;
+	char text[KEY_STRLEN];
+
+	envset_put(e, "NATKIT_PEER", key_format(link_key(l), text));
+	if (book != NULL)
+		known = peerbook_keyed(book, link_key(l));
+	if (known != NULL)
+		envset_put(e, "NATKIT_NAME", known->name);
+}
+
+/* The address that datagrams to there leave from. */
+static void
+put_local(struct envset *e, const struct addr *remote)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(remote, &ss);
+	int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	char text[ADDR_STRLEN];
+	struct addr local;
+
+	if (fd == -1)
+		return;
+	if (connect(fd, (struct sockaddr *)&ss, len) == 0) {
+		len = sizeof(ss);
+		if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0 &&
+		    addr_from_sockaddr(&local, (struct sockaddr *)&ss) == 0)
+			envset_put(
+			    e, "QUICLOCALIP", addr_format_ip(&local, text));
+	}
+	close(fd);
+}
+
+void
+guest_stream_env(struct envset *e, struct link *l, const struct peerbook *book)
+{
+	struct link_status status;
+	char text[ADDR_STRLEN];
+
+	envset_init(e);
+	envset_put(e, "PROTO", "QUIC");
+	put_peer(e, l, book);
+	link_status(l, &status);
+	if (status.path == LINK_DIRECT)
+		envset_put(e, "NATKIT_PATH", "direct");
+	else if (status.path == LINK_RELAYED)
+		envset_put(e, "NATKIT_PATH", "relayed");
+	envset_put_number(e, "QUICLOCALPORT", tunnel_port(link_tunnel(l)));
+	if (status.endpoint.family == ADDR_NONE)
+		return;
+	put_local(e, &status.endpoint);
+	envset_put(e, "QUICREMOTEIP", addr_format_ip(&status.endpoint, text));
+	envset_put_number(e, "QUICREMOTEPORT", status.endpoint.port);
+}
+
+void
+guest_wish_env(struct envset *e, struct link *l, const struct peerbook *book,
+    const struct opening *what)
+{
+	envset_init(e);
+	put_peer(e, l, book);
+	envset_put(e, "NATKIT_WANT", wants[what->to]);
+	envset_put(e, "NATKIT_HOST", what->host);
+	if (what->path[0] == '\0' && what->to != OPENING_PROGRAM)
+		envset_put_number(e, "NATKIT_PORT", what->port);
+	envset_put(e, "NATKIT_SOCKET", what->path);
+}
