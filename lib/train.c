@@ -26,7 +26,7 @@ _Static_assert(TRAIN_QUEUE == OUTBOX_QUEUE, "train.h says so");
 
 union control {
 	struct cmsghdr align;
-	char space[CMSG_SPACE(sizeof(int))];
+	char space[CMSG_SPACE(sizeof(int)) + UDP_INFO_SPACE];
 };
 
 struct train {
@@ -35,6 +35,8 @@ struct train {
 	int fd;
 	uint16_t index;
 	uint16_t expect; /* messages of the next read */
+	bool probe, info;
+	struct msghdr *message; /* that fn is called for */
 	struct addr at;
 };
 
@@ -125,7 +127,9 @@ set_options(struct train *t, const struct train_config *c)
 	if (c->at.family == ADDR_V6 &&
 	    setsockopt(t->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == -1)
 		return -1;
-	set_discover(t, false);
+	set_discover(t, c->probe);
+	if (c->info && udp_want_info(t->fd, c->at.family) < 0)
+		return -1;
 	if (c->gso)
 		setsockopt(t->fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on));
 	outlet_init(&t->out, t->fd, c->errors,
@@ -150,6 +154,8 @@ train_open(
 	t->shared = shared;
 	t->index = c->index;
 	t->expect = 1;
+	t->probe = c->probe;
+	t->info = c->info;
 	t->at = c->at;
 	t->fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
 	    IPPROTO_UDP);
@@ -206,8 +212,11 @@ segment_of(struct msghdr *mh, size_t len)
 	struct cmsghdr *c = CMSG_FIRSTHDR(mh);
 	int size;
 
-	if (c == NULL || c->cmsg_level != IPPROTO_UDP ||
-	    c->cmsg_type != UDP_GRO || c->cmsg_len < CMSG_LEN(sizeof(size)))
+	/* among what info asks for */
+	while (c != NULL && c->cmsg_level != IPPROTO_UDP)
+		c = CMSG_NXTHDR(mh, c);
+	if (c == NULL || c->cmsg_type != UDP_GRO ||
+	    c->cmsg_len < CMSG_LEN(sizeof(size)))
 		return len;
 	memcpy(&size, CMSG_DATA(c), sizeof(size));
 	return size > 0 && (size_t)size < len ? (size_t)size : len;
@@ -226,7 +235,8 @@ receive(struct train *t, unsigned int from, unsigned int to)
 
 		mh->msg_namelen = sizeof(s->name[i]);
 		mh->msg_control = &s->control[i];
-		mh->msg_controllen = sizeof(s->control[i]);
+		mh->msg_controllen =
+		    t->info ? sizeof(s->control[i]) : CMSG_SPACE(sizeof(int));
 		s->iov[i].iov_len = PLACE_MAX;
 	}
 	for (int i = 0; i < TRIES; i++) {
@@ -270,12 +280,20 @@ train_read(struct train *t, train_fn *fn, void *arg)
 		size_t seg = segment_of(&s->hdr[i].msg_hdr, len);
 		struct addr a;
 
+		t->message = &s->hdr[i].msg_hdr;
 		if (addr_from_sockaddr(
 			&a, (const struct sockaddr *)&s->name[i]) == 0)
 			fn(arg, t, &a, s->iov[i].iov_base, len, seg);
 	}
 	s->used = from + n; /* whatever was flushed in between */
 	return (int)n;
+}
+
+void
+train_info(const struct train *t, struct udp_info *out)
+{
+	memset(out, 0, sizeof(*out));
+	udp_read_info(t->message, out);
 }
 
 void
@@ -323,7 +341,7 @@ train_send_df(
 			 (struct sockaddr *)&ss, ss_len) == -1
 			 ? -errno
 			 : 0;
-	set_discover(t, false);
+	set_discover(t, t->probe);
 	return rc;
 }
 

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "addr.h"
+#include "udp.h"
 
 #define TRAIN_BATCH 32	 /* messages of one read */
 #define TRAIN_QUEUE 1024 /* datagrams that wait for train_flush */
@@ -25,6 +26,10 @@ struct train_config {
 	int buffer;	/* bytes of SO_RCVBUF and SO_SNDBUF; 0: the system's */
 	bool errors;	/* ICMP errors are kept (IP_RECVERR) for train_error */
 	bool gso;	/* false: never use UDP_GRO and UDP_SEGMENT (-G) */
+	/* Never in fragments, and never mind what ICMP says of the path: the
+	 * caller finds the size (IP_PMTUDISC_PROBE). Too long ones are lost. */
+	bool probe;
+	bool info; /* train_info can tell */
 };
 
 int trains_new(struct trains **out);
@@ -47,6 +52,9 @@ typedef void train_fn(void *arg, struct train *t, const struct addr *from,
  * shared: other sockets may be read before trains_flush, so that what they
  * queue leaves together; when there is no room, everything is flushed first. */
 int train_read(struct train *t, train_fn *fn, void *arg);
+/* From within fn, with config.info: the local address (its port is not set) and
+ * the TTL of what it was given. */
+void train_info(const struct train *t, struct udp_info *out);
 /* Queues one datagram, or a train of them (seg < len). head (NULL or head_len
  * bytes, at most 64, copied) goes before each datagram. data is not copied: it must
  * be valid until trains_flush (what train_read gave is). A full queue is

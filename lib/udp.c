@@ -4,15 +4,13 @@
 #include "udp.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <unistd.h>
 
 /* Room for one pktinfo and one TTL of either family. */
 union control {
 	struct cmsghdr align;
-	char buf[CMSG_SPACE(sizeof(struct in6_pktinfo)) +
-		 CMSG_SPACE(sizeof(int))];
+	char buf[UDP_INFO_SPACE];
 };
 
 static int
@@ -146,8 +144,8 @@ udp_send(int fd, const struct addr *remote, const struct addr *local, int ttl,
 	return 0;
 }
 
-static void
-read_control(struct msghdr *mh, struct udp_info *info)
+void
+udp_read_info(struct msghdr *mh, struct udp_info *info)
 {
 	struct cmsghdr *c;
 
@@ -200,6 +198,6 @@ udp_recv(int fd, void *buf, size_t cap, struct udp_info *info)
 		return -EMSGSIZE;
 	if (addr_from_sockaddr(&info->remote, (struct sockaddr *)&ss) < 0)
 		return -EPROTONOSUPPORT;
-	read_control(&mh, info);
+	udp_read_info(&mh, info);
 	return (int)n;
 }

@@ -4,8 +4,10 @@
 #ifndef NATKIT_UDP_H
 #define NATKIT_UDP_H
 
+#include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include "addr.h"
@@ -34,5 +36,10 @@ int udp_send(int fd, const struct addr *remote, const struct addr *local,
 /* Returns the length (0 is an empty datagram), -EAGAIN when there is none,
  * -EMSGSIZE for one that was longer than cap (it is gone), or -errno. */
 int udp_recv(int fd, void *buf, size_t cap, struct udp_info *info);
+/* What the control messages of a received message tell: local, interface, ttl;
+ * the rest of *info stays as it is. */
+#define UDP_INFO_SPACE                                                         \
+	(CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int)))
+void udp_read_info(struct msghdr *mh, struct udp_info *info);
 
 #endif

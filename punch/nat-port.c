@@ -11,14 +11,13 @@
 
 #include "drop.h"
 #include "exitcode.h"
-#include "lend.h"
+#include "lender.h"
 #include "log.h"
 #include "loop.h"
 #include "option.h"
 #include "raw.h"
 #include "ready.h"
 #include "record.h"
-#include "stun.h"
 
 /* Packets that one callback handles before the loop turns. */
 #define BATCH 64
@@ -37,24 +36,12 @@ struct options {
 	size_t withouts;
 };
 
-struct nat_port;
-
-/* What a callback of one client needs. */
-struct slot {
-	struct nat_port *np;
-	int number;
-	struct event *ev;
-};
-
 struct nat_port {
 	struct loop loop;
 	struct raw raw;
-	struct lend lend;
+	struct lender lender;
 	struct event *ev_raw[2];
-	struct event *ev_listen;
-	struct event *ev_again; /* accept once more, after a failure */
-	struct slot slot[LEND_CLIENTS];
-	uint64_t received, sent, refused;
+	uint64_t received;
 };
 
 /* What the loop needs besides lib's own list: the sockets of clients, the
@@ -147,156 +134,12 @@ parse_options(struct options *o, int argc, char **argv)
 }
 
 static int
-error_of(int r)
-{
-	switch (r) {
-	case -ENETUNREACH:
-	case -EHOSTUNREACH:
-	case -ENETDOWN:
-	case -EHOSTDOWN:
-	case -EAFNOSUPPORT:
-	case -EADDRNOTAVAIL:
-		return PORT_E_UNREACHABLE;
-	case -EPERM:
-	case -EACCES:
-		return PORT_E_DENIED;
-	case -EINVAL:
-	case -EMSGSIZE:
-		return PORT_E_INVALID;
-	default:
-		return PORT_E_OTHER;
-	}
-}
-
-/* A client may speak STUN from the lent port, nothing else. */
-static int
-check_send(const struct nat_port *np, const struct port_msg *m)
-{
-	if (!addr_is_sendable(&m->remote) || !stun_is_stun(m->payload, m->len))
-		return -EINVAL;
-	if (m->local.family != ADDR_NONE && m->local.port != 0 &&
-	    m->local.port != np->raw.port)
-		return -EINVAL;
-	return 0;
-}
-
-static void
-forward(struct nat_port *np, int client, const struct port_msg *m)
-{
-	char to[ADDR_STRLEN];
-	int r = check_send(np, m);
-
-	if (r == 0)
-		r = raw_send(&np->raw, &m->remote, &m->local, m->ttl,
-		    m->payload, m->len);
-	if (r == 0) {
-		np->sent++;
-		return;
-	}
-	np->refused++;
-	log_debug(
-	    "not sent to %s: %s", addr_format(&m->remote, to), strerror(-r));
-	lend_refuse(&np->lend, client, &m->remote, error_of(r));
-}
-
-static void
-end_client(struct slot *s)
-{
-	struct lend_client *c = &s->np->lend.client[s->number];
-
-	log_info("client %d (process %ld) left, %llu datagrams dropped",
-	    s->number, (long)c->pid, (unsigned long long)c->dropped);
-	event_free(s->ev);
-	s->ev = NULL;
-	lend_drop(&s->np->lend, s->number);
-}
-
-static void
-client_cb(evutil_socket_t fd, short events, void *arg)
-{
-	struct slot *s = arg;
-	struct nat_port *np = s->np;
-	uint8_t buf[PORT_MAX];
-	struct port_msg m;
-	int i, r;
-
-	(void)fd;
-	(void)events;
-	for (i = 0; i < BATCH; i++) {
-		r = lend_recv(&np->lend, s->number, &m, buf);
-		if (r == 0)
-			return;
-		if (r == -EPIPE) {
-			end_client(s);
-			return;
-		}
-		if (r == 1) {
-			forward(np, s->number, &m);
-			continue;
-		}
-		np->refused++;
-		lend_refuse(&np->lend, s->number, NULL, PORT_E_INVALID);
-	}
-}
-
-/* Too few descriptors or too little memory: the listener would fire without
- * end, so it rests for a second. */
-static void
-rest(struct nat_port *np, int r)
-{
-	struct timeval tv = {.tv_sec = 1};
-
-	errno = -r;
-	log_warn("can't take a client");
-	event_del(np->ev_listen);
-	event_add(np->ev_again, &tv);
-}
-
-static void
-again_cb(evutil_socket_t fd, short events, void *arg)
+send_cb(void *arg, const struct port_msg *m)
 {
 	struct nat_port *np = arg;
 
-	(void)fd;
-	(void)events;
-	event_add(np->ev_listen, NULL);
-}
-
-static void
-listen_cb(evutil_socket_t fd, short events, void *arg)
-{
-	struct nat_port *np = arg;
-	struct slot *s;
-	int r = lend_accept(&np->lend);
-
-	(void)fd;
-	(void)events;
-	if (r == -EACCES || r == -EBUSY) {
-		log_warnx(r == -EACCES ? "refused a client of another user"
-				       : "refused a client: all places taken");
-		return;
-	}
-	if (r == -EAGAIN || r == -EINTR || r == -ECONNABORTED || r == -EPIPE)
-		return;
-	if (r < 0) {
-		rest(np, r);
-		return;
-	}
-	s = &np->slot[r];
-	s->np = np;
-	s->number = r;
-	s->ev = event_new(np->loop.base, np->lend.client[r].fd,
-	    EV_READ | EV_PERSIST, client_cb, s);
-	if (s->ev == NULL || event_add(s->ev, NULL) == -1) {
-		if (s->ev != NULL)
-			event_free(s->ev);
-		s->ev = NULL;
-		lend_drop(&np->lend, r);
-		log_warnx("refused a client: out of memory");
-		return;
-	}
-	log_info(
-	    "client %d (process %ld) came", r, (long)np->lend.client[r].pid);
+	return raw_send(
+	    &np->raw, &m->remote, &m->local, m->ttl, m->payload, m->len);
 }
 
 static void
@@ -321,7 +164,7 @@ raw_cb(evutil_socket_t fd, short events, void *arg)
 		m.local = info.local;
 		m.len = (size_t)n;
 		np->received++;
-		lend_all(&np->lend, &m);
+		lend_all(&np->lender.lend, &m);
 	}
 }
 
@@ -390,7 +233,10 @@ open_lend(struct nat_port *np, const struct options *o)
 			fatalx(EXIT_USAGE, "-u %s: no such user", o->user);
 		user = pw->pw_uid;
 	}
-	r = lend_open(&np->lend, o->path, owner, user);
+	r = lender_open(&np->lender, o->path, owner, user, np->raw.port,
+	    v4 && v6 ? ADDR_NONE
+	    : v4     ? ADDR_V4
+		     : ADDR_V6);
 	errno = -r;
 	if (r == -EADDRINUSE)
 		fatalx(EXIT_USAGE,
@@ -402,9 +248,6 @@ open_lend(struct nat_port *np, const struct options *o)
 		    EXIT_USAGE, "%s is no socket; give another path", o->path);
 	if (r < 0)
 		fatal(EXIT_USAGE, "can't make the socket %s", o->path);
-	np->lend.hello = (struct port_msg){.op = PORT_HELLO};
-	np->lend.hello.local.port = np->raw.port;
-	np->lend.hello.remote.family = v4 && v6 ? 0 : v4 ? ADDR_V4 : ADDR_V6;
 }
 
 static void
@@ -420,10 +263,7 @@ start_events(struct nat_port *np)
 		    l, np->raw.fd[i], EV_READ | EV_PERSIST, raw_cb, np);
 		event_add(np->ev_raw[i], NULL);
 	}
-	np->ev_listen =
-	    loop_event(l, np->lend.fd, EV_READ | EV_PERSIST, listen_cb, np);
-	np->ev_again = loop_event(l, -1, 0, again_cb, np);
-	event_add(np->ev_listen, NULL);
+	lender_start(&np->lender, l, send_cb, np);
 }
 
 static void
@@ -439,7 +279,7 @@ drop(struct nat_port *np, const struct options *o)
 	}
 	if (r == 0)
 		return;
-	lend_close(&np->lend);
+	lender_close(&np->lender);
 	errno = -r;
 	fatal(EXIT_USAGE, "can't drop privileges: %s", what);
 }
@@ -469,17 +309,13 @@ end(struct nat_port *np)
 	int i;
 
 	log_info("%llu received, %llu sent, %llu refused",
-	    (unsigned long long)np->received, (unsigned long long)np->sent,
-	    (unsigned long long)np->refused);
-	for (i = 0; i < LEND_CLIENTS; i++)
-		if (np->slot[i].ev != NULL)
-			event_free(np->slot[i].ev);
+	    (unsigned long long)np->received,
+	    (unsigned long long)np->lender.sent,
+	    (unsigned long long)np->lender.refused);
 	for (i = 0; i < 2; i++)
 		if (np->ev_raw[i] != NULL)
 			event_free(np->ev_raw[i]);
-	event_free(np->ev_listen);
-	event_free(np->ev_again);
-	lend_close(&np->lend);
+	lender_close(&np->lender);
 	raw_close(&np->raw);
 	loop_free(&np->loop);
 }
