@@ -27,8 +27,9 @@ struct routes {
 };
 
 /* Returns 0; as textfile_read; -EBADMSG, -EINVAL (a low-order key), -ENOENT (a
- * peer that is neither a key nor a name of book), -EEXIST (a line that stands twice), -E2BIG. On
- * error *why says it and *line where (0: the file), and *out is left alone. */
+ * peer that is neither a key nor a name of book; the file when *line is 0),
+ * -EEXIST (a line that stands twice), -E2BIG. On error *why says it and *line
+ * where (0: the file), and *out is left alone. */
 int routes_read(struct routes *out, const char *path,
     const struct peerbook *book, unsigned *line, const char **why);
 /* The same of a text. */
