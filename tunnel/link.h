@@ -7,6 +7,7 @@
 #define NATKIT_LINK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "addr.h"
@@ -87,6 +88,11 @@ void link_kick(struct link *l);
 bool link_charge(struct link *l, uint64_t bytes);
 void link_refund(struct link *l, uint64_t bytes);
 /* Whoever was refused by link_charge is called (joint_room) when there is room. */
+/* What a QUIC datagram of a stream begins with: its id (both sides open streams,
+ * so all of it) as a varint (RFC 9000 section 16). The link takes it off again:
+ * joint_datagram gets what follows. Returns its length. */
+#define LINK_TAG_MAX 8
+size_t link_tag(int64_t id, uint8_t out[LINK_TAG_MAX]);
 void link_count(struct link *l, uint64_t in, uint64_t out, uint64_t dropped);
 struct tunnel *link_tunnel(struct link *l);
 struct loop *link_loop(struct link *l);
