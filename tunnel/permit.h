@@ -36,7 +36,7 @@
 struct permit;
 struct peerbook;
 
-/* path NULL: an empty one. Returns 0; as textfile_read; -EBADMSG, -EINVAL (a
+/* path NULL: an empty one. Returns 0; as textfile_load; -EBADMSG, -EINVAL (a
  * low-order key), -ENOENT (neither a key nor a name of book; the file when
  * *line is 0). On error *why says it and *line where (0: the file), and *out is
  * left alone. book may be NULL. */

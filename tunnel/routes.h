@@ -26,7 +26,7 @@ struct routes {
 	size_t n;
 };
 
-/* Returns 0; as textfile_read; -EBADMSG, -EINVAL (a low-order key), -ENOENT (a
+/* Returns 0; as textfile_load; -EBADMSG, -EINVAL (a low-order key), -ENOENT (a
  * peer that is neither a key nor a name of book; the file when *line is 0),
  * -EEXIST (a line that stands twice), -E2BIG. On error *why says it and *line
  * where (0: the file), and *out is left alone. */

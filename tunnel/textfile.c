@@ -130,20 +130,3 @@ textfile_parse(const char *text, size_t len, textfile_fn *fn, void *arg,
 	}
 	return 0;
 }
-
-int
-textfile_read(const char *path, textfile_fn *fn, void *arg, unsigned *line,
-    const char **why)
-{
-	char *text;
-	size_t len;
-	int rc;
-
-	*line = 0;
-	rc = textfile_load(path, &text, &len, why);
-	if (rc != 0)
-		return rc;
-	rc = textfile_parse(text, len, fn, arg, line, why);
-	free(text);
-	return rc;
-}

@@ -25,8 +25,5 @@ int textfile_load(const char *path, char **text, size_t *len, const char **why);
  * and *why says what is wrong. */
 int textfile_parse(const char *text, size_t len, textfile_fn *fn, void *arg,
     unsigned *line, const char **why);
-/* Both. *line is 0 when it is about the file. */
-int textfile_read(const char *path, textfile_fn *fn, void *arg, unsigned *line,
-    const char **why);
 
 #endif
