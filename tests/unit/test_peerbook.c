@@ -62,6 +62,8 @@ bad_lines(void **state)
 	    {"pi " KEY_A " server=" KEY_B "@h:1:2\n", -EBADMSG, 1, "KEY@host"},
 	    {"pi " KEY_A " server=" KEY_B "@::1\n", -EBADMSG, 1, "KEY@host"},
 	    {"pi " KEY_A " server=" KEY_B "@[::1\n", -EBADMSG, 1, "KEY@host"},
+	    {"pi " KEY_A " server=" KEY_B "@" N64 N64 N64 N64 N64 N64 ":1\n",
+		-EBADMSG, 1, "KEY@host"},
 	    {"pi " KEY_A " server=" ZERO "@h:1\n", -EINVAL, 1, "weak"},
 	    {"pi " KEY_A " server=" KEY_B "@h:1 server=" KEY_B "@i:1\n",
 		-EEXIST, 1, "twice"},
