@@ -140,7 +140,8 @@ bool quic_owns(const struct quic *q, const uint8_t *cid, size_t len);
 /* A new stream of ours. Returns its id, -EAGAIN when the peer allows no more
  * now (may_open tells), -ENOTCONN. */
 int64_t quic_open(struct quic *q);
-/* credit bytes more may come on a stream; on all together. */
+/* credit bytes more may come on a stream; on all together. The library tells the
+ * peer once it is more than half of the first window (later: a quarter). */
 void quic_credit_stream(struct quic *q, int64_t id, uint64_t credit);
 void quic_credit(struct quic *q, uint64_t credit);
 /* RESET_STREAM; STOP_SENDING. */

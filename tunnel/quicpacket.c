@@ -100,11 +100,13 @@ quic_stateless_reset(uint8_t *buf, size_t cap, const uint8_t psk[PSK_LEN],
 	return n;
 }
 
+/* Ours are never longer, so that most packets need no look. */
 bool
 quicpacket_is_reset(
     const uint8_t *data, size_t len, const uint8_t token[QUICPACKET_TOKEN])
 {
-	return len >= RESET_MIN && (data[0] & LONG_FORM) == 0 &&
+	return len >= RESET_MIN && len <= RESET_LEN &&
+	       (data[0] & LONG_FORM) == 0 &&
 	       sodium_memcmp(
 		   data + len - QUICPACKET_TOKEN, token, QUICPACKET_TOKEN) == 0;
 }

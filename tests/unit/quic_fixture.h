@@ -24,12 +24,14 @@ struct fx_stream {
 	bool fin_sent, fin_got, blocked, mute; /* mute: never gives credit */
 	unsigned closed, reset, stopped;
 	uint64_t code;
+	bool hold;    /* sends all but its last byte and FIN */
 	bool differs; /* what came was not what was sent */
 };
 
 struct fx_end {
 	struct quic *q;
 	struct fx_stream s[FX_STREAMS];
+	size_t used; /* of them */
 	unsigned established, opened, may_open, datagrams;
 	unsigned datagrams_left; /* to send */
 	unsigned datagrams_sent, refused;
@@ -88,6 +90,8 @@ fx_stream(struct fx_end *e, int64_t id)
 	size_t i = (size_t)(id / 4) * 2 + (size_t)(id & 1);
 
 	assert(id >= 0 && i < FX_STREAMS);
+	if (i >= e->used)
+		e->used = i + 1;
 	return &e->s[i];
 }
 
@@ -104,7 +108,7 @@ fx_known(void *arg, int64_t id)
 	struct fx_stream *s = fx_stream(e, id);
 
 	if (!s->known)
-		e->odd++;
+		e->odd += __LINE__;
 	return s;
 }
 
@@ -121,7 +125,7 @@ fx_opened(void *arg, int64_t id)
 	struct fx_stream *s = fx_stream(e, id);
 
 	if (s->known || s->closed > 0 || e->established != 1)
-		e->odd++;
+		e->odd += __LINE__;
 	s->known = true;
 	e->opened++;
 }
@@ -148,7 +152,7 @@ fx_data(void *arg, int64_t id, const uint8_t *data, size_t len, bool fin)
 			quic_credit_stream(e->q, id, n);
 	}
 	if (fin && s->fin_got)
-		e->odd++;
+		e->odd += __LINE__;
 	s->fin_got |= fin;
 }
 
@@ -159,7 +163,7 @@ fx_acked(void *arg, int64_t id, uint64_t len)
 
 	s->acked += len;
 	if (s->acked > s->sent)
-		((struct fx_end *)arg)->odd++;
+		((struct fx_end *)arg)->odd += __LINE__;
 }
 
 static void
@@ -203,7 +207,7 @@ fx_datagram(void *arg, const uint8_t *data, size_t len)
 	struct fx_end *e = arg;
 
 	if (memcmp(data, fx_pattern, len) != 0)
-		e->odd++;
+		e->odd += __LINE__;
 	e->datagrams++;
 }
 
@@ -227,19 +231,21 @@ fx_next(void *arg, struct quic_chunk *out)
 		out->iov[0] = (struct iovec){fx_pattern, e->datagram_len};
 		return true;
 	}
-	for (k = 0; k < FX_STREAMS; k++, e->turn++) {
-		s = &e->s[e->turn % FX_STREAMS];
+	for (k = 0; k < e->used; k++, e->turn++) {
+		s = &e->s[e->turn % e->used];
 		if (!s->known || s->blocked || s->fin_sent)
 			continue;
-		if (s->want == UINT64_MAX && s->sent > 0)
-			continue;
 		*out = (struct quic_chunk){
-		    .id = fx_id(e->turn % FX_STREAMS),
+		    .id = fx_id(e->turn % e->used),
 		};
+		if (s->hold && s->sent + 1 >= s->want)
+			continue;
 		at = s->sent % FX_PATTERN;
 		n = s->want - s->sent < FX_PATTERN - at
 			? (size_t)(s->want - s->sent)
 			: FX_PATTERN - at;
+		if (s->hold && s->sent + n == s->want)
+			n--;
 		if (n > 0)
 			out->iov[out->n++] = (struct iovec){fx_pattern + at, n};
 		out->fin = s->sent + n == s->want;
