@@ -144,8 +144,12 @@ follow_path(struct follow **out, struct loop *l, const char *path, line_fn *fn,
 		if (S_ISFIFO(st.st_mode) && !input &&
 		    (f->fifo = strdup(path)) == NULL)
 			rc = -ENOMEM;
-		if (rc == 0)
-			rc = watch(f);
+		/* /dev/null can't be waited for: it is always ready */
+		if (rc == 0 && watch(f) != 0) {
+			unwatch(f);
+			while (take(f))
+				;
+		}
 	}
 	if (rc != 0) {
 		follow_free(f);

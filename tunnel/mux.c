@@ -97,12 +97,11 @@ writable_cb(evutil_socket_t fd, short events, void *arg)
 
 /* An end with a sentence of ours, without any joint. */
 static void
-fail(struct client *c, enum joint_end end, const char *text)
+fail(struct client *c, const char *end, const char *text)
 {
 	char packet[TEXT + 100];
 
-	snprintf(packet, sizeof(packet), "end end=%s\n%s", joint_end_name(end),
-	    text);
+	snprintf(packet, sizeof(packet), "end end=%s\n%s", end, text);
 	finish(c, packet);
 }
 
@@ -253,6 +252,18 @@ close_fds(const int fds[2])
 		close(fds[1]);
 }
 
+static const char *
+failure(int rc)
+{
+	if (rc == -ENOSPC)
+		return "there are too many peers already";
+	if (rc == -EDESTADDRREQ)
+		return "there is no rendezvous server to meet at: give one "
+		       "with -S KEY@host:port, as server= in the peers file, "
+		       "or in NATKIT_SERVER";
+	return strerror(-rc);
+}
+
 static void
 ask(struct client *c, const char *text, const int fds[2])
 {
@@ -261,18 +272,14 @@ ask(struct client *c, const char *text, const int fds[2])
 
 	if (c->asked || fds[0] == -1 || ask_parse(&a, text) != 0) {
 		close_fds(fds);
-		fail(c, JOINT_CLOSED, "the engine did not understand that");
+		fail(c, "failed", "the engine did not understand that");
 		return;
 	}
 	rc = serve_ask(c, &a, fds);
 	if (rc != 0) {
-		char why[TEXT];
-
 		close_fds(fds);
-		snprintf(why, sizeof(why), "%s",
-		    rc == -ENOSPC ? "the engine has too many peers"
-				  : strerror(-rc));
-		fail(c, JOINT_CLOSED, why);
+		fail(c, rc == -EDESTADDRREQ ? MUX_CONFIG : "failed",
+		    failure(rc));
 		return;
 	}
 	c->asked = true;

@@ -32,7 +32,8 @@
 #include "tunnel.h"
 
 #define MUX_CLIENTS 512
-#define MUX_PACKET 8192 /* bytes */
+#define MUX_PACKET 8192	    /* bytes */
+#define MUX_CONFIG "config" /* an end: wrong usage or configuration */
 
 struct mux;
 
@@ -42,7 +43,7 @@ struct mux_config {
 	const char *path;
 	bool background; /* quit is obeyed when nobody asks for anything */
 	/* A client wants this peer: is it to be met by these servers (driver)?
-	 * Returns 0, -ENOSPC: no more peers. */
+	 * Returns 0, -ENOSPC: no more peers, -EDESTADDRREQ: no server. */
 	int (*want)(void *arg, const uint8_t key[KEY_LEN],
 	    const char *const *servers, size_t n);
 	/* Why there is no path to the peer, in a sentence. */

@@ -193,7 +193,7 @@ tell_end(
 		    "no way to %s within %u s: %s", q->peer, q->wait_s, text);
 	else
 		log_fatalx("%s: %s", q->peer, text);
-	return EXIT_TEMP;
+	return strcmp(end, MUX_CONFIG) == 0 ? EXIT_USAGE : EXIT_TEMP;
 }
 
 /* One packet. Returns -EAGAIN: go on; or an exit code. */
