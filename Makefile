@@ -182,9 +182,10 @@ format:
 	clang-format -i $(C_FILES)
 
 bench:
-	@.ci/deps build demo check
-	@$(MAKE) --no-print-directory programs $(BENCH)
-	@for b in $(BENCH); do $(TEST_ENV) $$b || exit 1; done
+	@.ci/deps build demo check bench
+	@$(MAKE) --no-print-directory programs $(BENCH) $(TOOLS)
+	@for b in $(BENCH) $(wildcard tests/bench/*.bash); do \
+		$(TEST_ENV) $$b || exit 1; done
 
 INSTALL_BIN = "$(DESTDIR)$(PREFIX)/bin"
 INSTALL_MAN = "$(DESTDIR)$(PREFIX)/share/man"
