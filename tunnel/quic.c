@@ -30,6 +30,8 @@
 #define shutdown_read(conn, id, code)                                          \
 	ngtcp2_conn_shutdown_stream_read(conn, 0, id, code)
 #define BBR NGTCP2_CC_ALGO_BBR
+#define STAT ngtcp2_conn_info
+#define get_stat ngtcp2_conn_get_conn_info
 #else
 #define LEVEL ngtcp2_crypto_level
 #define LEVEL_HANDSHAKE NGTCP2_CRYPTO_LEVEL_HANDSHAKE
@@ -40,6 +42,8 @@
 #define shutdown_write ngtcp2_conn_shutdown_stream_write
 #define shutdown_read ngtcp2_conn_shutdown_stream_read
 #define BBR NGTCP2_CC_ALGO_BBR2
+#define STAT ngtcp2_conn_stat
+#define get_stat ngtcp2_conn_get_conn_stat
 #endif
 
 /* BBR version 2. Measured over a simulated link with its queue of 50 ms, Mbit/s:
@@ -95,7 +99,8 @@ struct quic {
 	uint64_t poll_ns; /* UINT64_MAX: nothing was heard since the last */
 
 	uint64_t now_ns;
-	size_t most; /* bytes of a datagram */
+	uint64_t acked_ns; /* when something was acknowledged, or all was */
+	size_t most;	   /* bytes of a datagram */
 	/* The packet that is being filled; libngtcp2 bears no call that adds a
 	 * frame before it is closed. */
 	uint8_t *dest; /* NULL: none */
@@ -625,9 +630,19 @@ peer_token(struct quic *q)
 	return q->peer_token;
 }
 
+static uint64_t
+in_flight(const struct quic *q)
+{
+	STAT stat;
+
+	get_stat(q->conn, &stat);
+	return stat.bytes_in_flight;
+}
+
 enum quic_end
 quic_read(struct quic *q, const uint8_t *data, size_t len, uint64_t now_ns)
 {
+	uint64_t before;
 	int rv;
 
 	if (q->end != QUIC_ALIVE || !quicpacket_is_ours(data, len))
@@ -635,6 +650,7 @@ quic_read(struct quic *q, const uint8_t *data, size_t len, uint64_t now_ns)
 	q->now_ns = now_ns;
 	if (q->established && quicpacket_is_reset(data, len, peer_token(q)))
 		return q->end = QUIC_RESTARTED;
+	before = in_flight(q);
 	rv = ngtcp2_conn_read_pkt(q->conn, &path, NULL, data, len, now_ns);
 	/* A stream with more gaps than libngtcp2 wants to keep (1000, later
 	 * 5000): a burst of loss, no reason to end. Nothing of the packet was
@@ -642,6 +658,8 @@ quic_read(struct quic *q, const uint8_t *data, size_t len, uint64_t now_ns)
 	 * first. */
 	if (rv != 0 && rv != NGTCP2_ERR_INTERNAL)
 		return end(q, rv);
+	if (in_flight(q) < before)
+		q->acked_ns = now_ns;
 	if (q->poll_ns == UINT64_MAX)
 		q->poll_ns = now_ns + POLL_NS;
 	poll_if_due(q);
@@ -799,6 +817,8 @@ quic_write(struct quic *q, uint8_t *buf, size_t cap, size_t most, size_t *seg,
 		return 0;
 	q->now_ns = now_ns;
 	q->most = most < DATAGRAM_MIN ? DATAGRAM_MIN : most;
+	if (in_flight(q) == 0)
+		q->acked_ns = now_ns;
 	full = ngtcp2_conn_get_send_quantum(q->conn);
 	cap = cap < full ? cap : full < DATAGRAM_MAX ? DATAGRAM_MAX : full;
 	cap = cap < QUIC_WRITE_MAX ? cap : QUIC_WRITE_MAX;
@@ -950,20 +970,30 @@ quic_datagram_max(const struct quic *q)
 	return most;
 }
 
+/* Time-outs in a row, each twice as long as the one before (RFC 9002 section
+ * 6.2.1); later releases keep their own count to themselves. */
+static uint32_t
+timeouts(const struct quic *q)
+{
+	uint64_t quiet = q->now_ns - q->acked_ns;
+	uint64_t pto = ngtcp2_conn_get_pto(q->conn);
+	uint32_t n = 0;
+
+	while (quiet >= pto && n < 20) {
+		quiet -= pto;
+		pto *= 2;
+		n++;
+	}
+	return n;
+}
+
 void
 quic_stats(const struct quic *q, struct quic_stats *out)
 {
-#if NGTCP2_VERSION_NUM >= 0x010000
-	ngtcp2_conn_info stat;
+	STAT stat;
 
-	ngtcp2_conn_get_conn_info(q->conn, &stat);
-	out->pto_count = 0;
-#else
-	ngtcp2_conn_stat stat;
-
-	ngtcp2_conn_get_conn_stat(q->conn, &stat);
-	out->pto_count = (uint32_t)stat.pto_count;
-#endif
+	get_stat(q->conn, &stat);
+	out->pto_count = stat.bytes_in_flight > 0 ? timeouts(q) : 0;
 	out->rtt_us = stat.smoothed_rtt / 1000;
 	out->min_rtt_us = stat.min_rtt / 1000;
 	out->cwnd = stat.cwnd;

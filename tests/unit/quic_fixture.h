@@ -42,6 +42,7 @@ struct fx_end {
 	bool silent_credit; /* gives no credit for all together */
 	unsigned odd;	    /* calls that the contract rules out */
 	unsigned wrote;	    /* datagrams */
+	size_t longest;	    /* bytes of a train */
 	/* Called with each `sent`, to do something in the midst of a packet. */
 	void (*on_sent)(struct fx_end *e, int64_t id);
 };
@@ -206,7 +207,7 @@ fx_datagram(void *arg, const uint8_t *data, size_t len)
 {
 	struct fx_end *e = arg;
 
-	if (memcmp(data, fx_pattern, len) != 0)
+	if (len > 0 && memcmp(data, fx_pattern, len) != 0)
 		e->odd += __LINE__;
 	e->datagrams++;
 }
@@ -393,6 +394,8 @@ fx_flush(struct fx *f, size_t i)
 	while ((len = quic_write(
 		    e->q, buf, sizeof(buf), f->most, &seg, f->now)) > 0) {
 		assert(seg > 0 && seg <= f->most && ++calls < 100000);
+		e->longest = len > e->longest ? len : e->longest;
+		assert(seg == 0 || (len + seg - 1) / seg <= 64);
 		for (off = 0; off < len; off += n) {
 			n = len - off < seg ? len - off : seg;
 			e->wrote++;
