@@ -15,10 +15,11 @@ struct caller {
 	struct callers *set; /* NULL: let go */
 	struct caller *next;
 	struct joint *joint;
-	/* The same connection as the joint has: to tell the client why, when
-	 * there is no stream; -1 once the peer has said yes. */
+	/* The same connection as the joint has, which stays open when the joint
+	 * ends, to tell the client why; -1 once the peer has said yes. */
 	int fd;
 	bool socks;
+	enum opening_reason reason; /* that there is none */
 };
 
 void
@@ -43,13 +44,16 @@ say(int fd, enum opening_reason r)
 static void
 turn_away(int fd, bool socks, enum opening_reason r)
 {
-	if (socks) {
-		say(fd, r);
-		shutdown(fd, SHUT_WR);
-		close(fd);
-	} else {
+	struct linger off = {.l_onoff = 0};
+
+	if (!socks) {
 		caller_reset(fd);
+		return;
 	}
+	say(fd, r);
+	/* the joint has meant to reset it */
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+	close(fd);
 }
 
 static void
@@ -58,16 +62,13 @@ answered_cb(void *arg, enum opening_reason r, uint16_t port)
 	struct caller *c = arg;
 
 	(void)port;
-	if (r != OPENING_OK) {
-		turn_away(c->fd, c->socks, r);
-	} else {
-		if (c->socks)
-			say(c->fd, OPENING_OK);
-		close(c->fd);
-	}
+	c->reason = r;
+	if (r != OPENING_OK)
+		return; /* ended comes */
+	if (c->socks)
+		say(c->fd, OPENING_OK);
+	close(c->fd);
 	c->fd = -1;
-	if (r != OPENING_OK && c->set != NULL)
-		c->set->refused++;
 }
 
 static void
@@ -93,7 +94,7 @@ ended_cb(void *arg, const struct joint_result *r)
 	if (c->fd >= 0) {
 		if (c->set != NULL)
 			c->set->refused++;
-		turn_away(c->fd, c->socks, OPENING_UNREACHABLE);
+		turn_away(c->fd, c->socks, c->reason);
 	}
 	leave(c);
 	free(c);
@@ -131,6 +132,7 @@ caller_take(struct callers *set, int fd, const struct opening *what, bool socks)
 		c = calloc(1, sizeof(*c));
 	if (c != NULL) {
 		c->socks = socks;
+		c->reason = OPENING_UNREACHABLE;
 		if (begin(c, set->link, fd, what) == 0) {
 			c->set = set;
 			c->next = set->first;
