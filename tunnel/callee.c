@@ -107,11 +107,12 @@ callee_take(struct callees *set, struct joint *j, const struct opening *what)
 void
 callees_end(struct callees *set, bool let_go)
 {
-	struct callee *c;
-	struct joint *j;
+	struct callee *next = NULL;
 
-	while ((c = set->first) != NULL) {
-		j = c->joint;
+	for (struct callee *c = set->first; c != NULL; c = next) {
+		struct joint *j = c->joint;
+
+		next = c->next;
 		if (c->target != NULL) {
 			target_cancel(c->target);
 			c->target = NULL;

@@ -149,9 +149,10 @@ caller_take(struct callers *set, int fd, const struct opening *what, bool socks)
 void
 callers_end(struct callers *set, bool let_go)
 {
-	struct caller *c;
+	struct caller *next = NULL;
 
-	while ((c = set->first) != NULL) {
+	for (struct caller *c = set->first; c != NULL; c = next) {
+		next = c->next;
 		leave(c);
 		if (!let_go)
 			joint_cancel(c->joint, false);

@@ -103,12 +103,15 @@ children_new(struct children **out, struct loop *l)
 void
 children_free(struct children *set)
 {
+	struct child *next = NULL;
+
 	if (set == NULL)
 		return;
-	while (set->first != NULL) {
-		kill(-set->first->pid, SIGHUP);
-		waitpid(set->first->pid, NULL, WNOHANG);
-		child_free(set->first);
+	for (struct child *c = set->first; c != NULL; c = next) {
+		next = c->next;
+		kill(-c->pid, SIGHUP);
+		waitpid(c->pid, NULL, WNOHANG);
+		child_free(c);
 	}
 	event_free(set->died);
 	free(set);

@@ -425,12 +425,14 @@ serve_new(struct serve **out, const struct serve_config *c)
 void
 serve_free(struct serve *s)
 {
+	struct visit *next = NULL;
+
 	if (s == NULL)
 		return;
-	while (s->first != NULL) {
-		struct visit *v = s->first;
+	for (struct visit *v = s->first; v != NULL; v = next) {
 		struct joint *j = v->joint;
 
+		next = v->next;
 		if (v->program != NULL) {
 			program_stop(v->program);
 			count_programs(v, -1);

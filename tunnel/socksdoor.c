@@ -117,6 +117,10 @@ socksdoor_take(struct socksdoors *set, int fd)
 void
 socksdoors_end(struct socksdoors *set)
 {
-	while (set->first != NULL)
-		close(leave(set->first));
+	struct socksdoor *next = NULL;
+
+	for (struct socksdoor *d = set->first; d != NULL; d = next) {
+		next = d->next;
+		close(leave(d));
+	}
 }

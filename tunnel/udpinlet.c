@@ -315,10 +315,14 @@ udpinlet_open(struct udpinlet **out, const struct udpinlet_config *c)
 void
 udpinlet_free(struct udpinlet *u)
 {
+	struct flow *newer = NULL;
+
 	if (u == NULL)
 		return;
-	while (u->oldest != NULL)
-		flow_free(u->oldest);
+	for (struct flow *f = u->oldest; f != NULL; f = newer) {
+		newer = f->newer;
+		flow_free(f);
+	}
 	close_all(u);
 	free(u);
 }

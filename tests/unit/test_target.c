@@ -89,6 +89,7 @@ bound(int family, uint16_t *port, int backlog)
 	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	struct sockaddr_storage ss = {.ss_family = (sa_family_t)family};
 	socklen_t len = sizeof(ss);
+	struct addr a;
 	int on = 1;
 
 	if (family == AF_INET) {
@@ -100,7 +101,8 @@ bound(int family, uint16_t *port, int backlog)
 	}
 	assert_int_equal(bind(fd, (struct sockaddr *)&ss, len), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&ss, &len), 0);
-	*port = ntohs(((struct sockaddr_in *)&ss)->sin_port);
+	assert_int_equal(addr_from_sockaddr(&a, (struct sockaddr *)&ss), 0);
+	*port = a.port;
 	if (backlog >= 0)
 		assert_int_equal(listen(fd, backlog), 0);
 	return fd;
