@@ -124,7 +124,8 @@ enum quic_end quic_read(
 /* Fills buf (cap >= 1200; up to QUIC_WRITE_MAX is of use) with datagrams of *seg
  * bytes each, the last perhaps shorter. Returns the bytes; 0: nothing to send
  * now (see quic_expiry). Call again until 0 (a full path returns 0). most: no
- * datagram longer than that, bytes (what the path below is known to carry). */
+ * datagram longer than that, bytes (what the path below is known to carry); less
+ * than 1200 is no path for QUIC, and taken for 1200. */
 size_t quic_write(struct quic *q, uint8_t *buf, size_t cap, size_t most,
     size_t *seg, uint64_t now_ns);
 /* When quic_expire has to be called; UINT64_MAX: never. quic_write is to be

@@ -473,7 +473,7 @@ fx_dial(struct fx *f)
 	assert(quic_dial(&f->end[0].q, &f->config[0], f->now) == 0);
 }
 
-static void
+static inline void
 fx_connect(struct fx *f)
 {
 	fx_dial(f);
