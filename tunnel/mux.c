@@ -43,6 +43,17 @@ struct mux {
 /* ---- clients ---- */
 
 static void
+client_destroy(struct client *c)
+{
+	event_free(c->ev);
+	event_free(c->timer);
+	event_free(c->writable);
+	close(c->fd);
+	free(c->last);
+	free(c);
+}
+
+static void
 client_free(struct client *c)
 {
 	struct mux *m = c->mux;
@@ -54,12 +65,7 @@ client_free(struct client *c)
 	m->n--;
 	if (c->joint != NULL)
 		joint_cancel(c->joint, true);
-	event_free(c->ev);
-	event_free(c->timer);
-	event_free(c->writable);
-	close(c->fd);
-	free(c->last);
-	free(c);
+	client_destroy(c);
 }
 
 /* A client that is too slow misses what is not the end. */
@@ -519,6 +525,8 @@ mux_open(struct mux **out, const struct mux_config *config)
 void
 mux_free(struct mux *m)
 {
+	struct client *c;
+
 	if (m == NULL)
 		return;
 	/* Unlinked first: whoever finds it closed may make a new one. */
@@ -526,9 +534,10 @@ mux_free(struct mux *m)
 	event_free(m->listening);
 	event_free(m->again);
 	close(m->fd);
-	while (m->clients != NULL) {
-		m->clients->joint = NULL; /* of a tunnel that is gone */
-		client_free(m->clients);
+	/* their joints have ended with the tunnel */
+	while ((c = m->clients) != NULL) {
+		m->clients = c->next;
+		client_destroy(c);
 	}
 	free(m);
 }

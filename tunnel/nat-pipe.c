@@ -45,17 +45,15 @@ find_doors(struct nat_pipe *p)
 
 /* ---- one stream ---- */
 
-/* -S, and the peer's own; NATKIT_SERVER when there is neither. Returns how
- * many. */
+/* -S or NATKIT_SERVER, and the peer's own. Returns how many. */
 static size_t
 servers_of(const struct pipeoptions *o, const struct peerbook_entry *e,
     const char *out[WANTS_SERVERS])
 {
 	size_t n = 0;
 
-	if (o->servers_given || e == NULL || e->servers == 0)
-		for (; n < o->servers; n++)
-			out[n] = o->server[n];
+	for (; n < o->servers; n++)
+		out[n] = o->server[n];
 	for (size_t i = 0; e != NULL && i < e->servers && n < WANTS_SERVERS;
 	     i++)
 		out[n++] = e->server[i];

@@ -328,14 +328,14 @@ static void
 default_servers(struct pipeoptions *o)
 {
 	const char *list = getenv("NATKIT_SERVER");
-	char *copy, *save = NULL;
+	char *save = NULL;
 
 	if (list == NULL || o->servers_given)
 		return;
-	copy = strdup(list);
-	if (copy == NULL)
+	o->environment = strdup(list);
+	if (o->environment == NULL)
 		fatalx(EXIT_TEMP, "out of memory");
-	for (char *one = strtok_r(copy, " \t\n", &save); one != NULL;
+	for (char *one = strtok_r(o->environment, " \t\n", &save); one != NULL;
 	     one = strtok_r(NULL, " \t\n", &save))
 		add_server(o, "NATKIT_SERVER", one);
 }

@@ -39,6 +39,7 @@ struct pipeoptions {
 	const char *server[WANTS_SERVERS]; /* -S, or NATKIT_SERVER */
 	size_t servers;
 	bool servers_given; /* -S */
+	char *environment;  /* what NATKIT_SERVER's point into */
 	const char *without[DRIVER_WITHOUT];
 	size_t withouts;
 	bool listen, gso, json, progress;
