@@ -42,16 +42,16 @@ struct link_status {
 	struct addr endpoint; /* ADDR_NONE: none yet */
 	char reason[64];      /* why not direct, or not at all; "" */
 	uint64_t path_since_ms;
-	bool up;	      /* there is an established connection */
+	bool up; /* there is an established connection */
 	bool dialing;
-	uint64_t up_since_ms; /* monotonic, of this connection */
-	enum quic_end last;   /* how the last one ended */
-	uint32_t connections; /* established since the start */
+	uint64_t up_since_ms;	/* monotonic, of this connection */
+	enum quic_end last;	/* how the last one ended */
+	uint32_t connections;	/* established since the start */
 	struct quic_stats quic; /* when up */
 	uint32_t streams;
 	uint64_t bytes_in, bytes_out; /* of streams and datagrams */
 	uint64_t datagrams_dropped;
-	uint64_t memory, budget;	 /* bytes of buffers */
+	uint64_t memory, budget; /* bytes of buffers */
 	uint64_t refused; /* packets that were no proof, of this peer's path */
 };
 void link_status(const struct link *l, struct link_status *out);
@@ -66,9 +66,9 @@ uint32_t link_generation(const struct link *l);
  * there is one. A joint leaves the line by link_map or link_delist: one that
  * could not open its stream (quic_open: -EAGAIN) keeps its place and is called
  * again when the peer allows more (may_open). When wait_ms passed before that
- * (UINT32_MAX: never), joint_gone with JOINT_NO_PATH. Returns 0 or -ENOMEM. */
+ * (UINT32_MAX: never), joint_gone with JOINT_NO_PATH. Returns 0, -ENOMEM, -EPIPE (tunnel_forget). */
 int link_enlist(struct link *l, struct joint *j, uint32_t wait_ms);
-/* Forgets it in all of its lists. */
+/* Forgets it in all of its lists; the id of its stream stays mapped. */
 void link_delist(struct link *l, struct joint *j);
 /* stream id -> joint of the current connection. The peer's streams are mapped
  * by the link itself when joint_incoming returns. Returns 0 or -ENOMEM. */
