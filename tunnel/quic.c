@@ -196,18 +196,40 @@ is_writable(struct quic *q, int64_t id)
 		   id, &endless, 1, q->now_ns) == NGTCP2_ERR_INVALID_ARGUMENT;
 }
 
-/* The caller may change anything but the list of streams in these calls. */
+/* A stream that we have reset and read no more, and of whose data nothing is
+ * under way, is over for the caller. The library waits for the peer's end of it,
+ * which does not come when the reset overtook the stream's first packet. */
 static void
-poll_stopped(struct quic *q)
+close_early(struct quic *q, struct stream *s)
 {
-	struct stream *s;
+	ngtcp2_conn_set_stream_user_data(q->conn, s->id, NULL);
+	q->calls->stream_closed(q->arg, s->id);
+	discard(q, s);
+}
+
+/* The caller may change anything in these calls, but only these end a stream. */
+static void
+poll_streams(struct quic *q)
+{
+	struct stream *s, *next;
 	size_t i;
 
 	for (i = 0; i < BUCKETS; i++)
-		for (s = q->streams[i]; s != NULL; s = s->next)
-			if (!s->fin && !s->reset && !s->stopped &&
-			    !is_writable(q, s->id))
+		for (s = q->streams[i]; s != NULL; s = next) {
+			next = s->next;
+			if (s->reset && s->stopping && s->acked == s->sent)
+				close_early(q, s);
+			else if (!s->fin && !s->reset && !s->stopped &&
+				 !is_writable(q, s->id))
 				tell_stopped(q, s, 0);
+		}
+}
+
+static void
+poll_soon(struct quic *q)
+{
+	if (q->poll_ns == UINT64_MAX)
+		q->poll_ns = q->now_ns + POLL_NS;
 }
 
 static void
@@ -215,7 +237,7 @@ poll_if_due(struct quic *q)
 {
 	if (q->poll_ns <= q->now_ns && q->end == QUIC_ALIVE) {
 		q->poll_ns = UINT64_MAX;
-		poll_stopped(q);
+		poll_streams(q);
 	}
 }
 
@@ -660,8 +682,7 @@ quic_read(struct quic *q, const uint8_t *data, size_t len, uint64_t now_ns)
 		return end(q, rv);
 	if (in_flight(q) < before)
 		q->acked_ns = now_ns;
-	if (q->poll_ns == UINT64_MAX)
-		q->poll_ns = now_ns + POLL_NS;
+	poll_soon(q);
 	poll_if_due(q);
 	return q->end;
 }
@@ -885,7 +906,8 @@ quic_open(struct quic *q)
 	if (ngtcp2_conn_open_bidi_stream(q->conn, &id, NULL) != 0)
 		return -ENOMEM;
 	if ((s = add(q, id)) == NULL) {
-		quic_reset(q, id, 0);
+		shutdown_write(q->conn, id, 0);
+		shutdown_read(q->conn, id, 0);
 		return -ENOMEM;
 	}
 	ngtcp2_conn_set_stream_user_data(q->conn, id, s);
@@ -916,6 +938,7 @@ quic_reset(struct quic *q, int64_t id, uint64_t code)
 	flush(q);
 	s->reset = true;
 	shutdown_write(q->conn, id, code);
+	poll_soon(q);
 }
 
 void
@@ -928,6 +951,7 @@ quic_stop(struct quic *q, int64_t id, uint64_t code)
 	flush(q);
 	s->stopping = true;
 	shutdown_read(q->conn, id, code);
+	poll_soon(q);
 }
 
 size_t

@@ -404,7 +404,32 @@ test_stop_then_closed(void **state)
 	fx_free(f);
 }
 
-static struct fx *reset_in; /* what reset_on_sent works on */
+/* Given up before its first byte went. Nobody is told of a stream that he does
+ * not know, and our side does not wait for an end that never comes. */
+static void
+test_reset_unheard(void **state)
+{
+	struct fx *f = fx_new();
+	struct fx_stream *a;
+	int64_t id;
+
+	(void)state;
+	f->config[1].streams = 1;
+	fx_connect(f);
+	id = fx_open(f, 0, 100);
+	a = fx_stream(&f->end[0], id);
+	quic_reset(f->end[0].q, id, 1);
+	a->fin_sent = true;
+	fx_run(f, 300 * MS);
+	assert_int_equal(f->end[1].opened, fx_stream(&f->end[1], id)->reset);
+	quic_stop(f->end[0].q, id, 1); /* later releases have closed it */
+	fx_run(f, 300 * MS);
+	assert_int_equal(1, a->closed);
+	/* And it does not count. */
+	transfer(f, 1000, 1000, SEC);
+	fx_free(f);
+}
+
 static int64_t reset_id;
 
 static void
@@ -415,7 +440,6 @@ reset_on_sent(struct fx_end *e, int64_t id)
 		quic_stop(e->q, reset_id, 9);
 		fx_stream(e, reset_id)->fin_sent = true;
 	}
-	(void)reset_in;
 }
 
 /* Of a callback that comes while a packet is being filled. */
@@ -789,6 +813,7 @@ main(void)
 	    cmocka_unit_test(test_stop),
 	    cmocka_unit_test(test_stop_then_closed),
 	    cmocka_unit_test(test_reset_in_packet),
+	    cmocka_unit_test(test_reset_unheard),
 	    cmocka_unit_test(test_reader_that_never_reads),
 	    cmocka_unit_test(test_window),
 	    cmocka_unit_test(test_stream_limit),
