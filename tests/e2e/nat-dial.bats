@@ -1,0 +1,85 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+# nat-dial: the doors of its page, with curl, a web server and a real
+# nat-rendezvousd (nat-dial.bash), and its command line.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	[ "$(id -u)" -eq 0 ] || return 0
+	cd "$BATS_TEST_DIRNAME"
+	NATKIT_BUILD=${NATKIT_BUILD:-../../build} timeout -k 1 120 \
+	    setpriv --pdeathsig KILL \
+	    unshare -mnp --fork --kill-child --mount-proc \
+	    bash nat-dial.bash "$BATS_FILE_TMPDIR" \
+	    >"$BATS_FILE_TMPDIR/log" 2>&1 || {
+		cat "$BATS_FILE_TMPDIR/log" >&2
+		return 1
+	}
+}
+
+setup() {
+	dial=$BATS_TEST_DIRNAME/../../bin/nat-dial
+	export NATKIT_BUILD=${NATKIT_BUILD:-$BATS_TEST_DIRNAME/../../build}
+	export TMPDIR=$BATS_TEST_TMPDIR/tmp
+	mkdir "$TMPDIR"
+}
+
+checks() {
+	local name
+	[ "$(id -u)" -eq 0 ] || skip 'needs root for namespaces'
+	for name; do
+		[ "$(cat "$BATS_FILE_TMPDIR/$name.code")" = 0 ] || {
+			cat "$BATS_FILE_TMPDIR/$name.out"
+			return 1
+		}
+	done
+}
+
+# refused CODE PATTERN args: nothing on stdout, one line that helps
+refused() {
+	local want=$1 pattern=$2
+	shift 2
+	run -"$want" --separate-stderr "$dial" "$@"
+	echo "$stderr"
+	[ -z "$output" ]
+	[[ ${stderr_lines[0]} =~ ^nat-dial:\ fatal:\ $pattern ]]
+	[ -z "$(ls -A "$TMPDIR")" ]
+}
+
+@test "nat-dial: usage errors are one clear line and 100" {
+	refused 100 'give the peer'
+	refused 100 'give one -L or -D' -L 1 -D 2 pi
+	refused 100 '-L x: give port' -L x pi
+	refused 100 '-L 127.0.0.1: give port' -L 127.0.0.1 pi
+	refused 100 '-L /a:b: a path with' -L /a:b pi
+	refused 100 '-D /run/x: SOCKS needs a port' -D /run/x pi
+	refused 100 'host:1: with -D' -D 1080 pi host:1
+	refused 100 'true: a command comes after --' pi host:1 true
+	refused 100 'give the command after --' pi --
+	refused 100 'give either -d or -r' -dr pi
+	refused 100 '-k: options come before the peer' pi -k
+	refused 100 '-x a b is no interface' -x 'a b' pi
+	refused 127 'the command /nosuch' pi -- /nosuch
+	run -0 "$dial" --help
+}
+
+@test "nat-dial: curl by a port, a Unix socket, a proxy, any port" {
+	checks port socket socks any
+}
+
+@test "nat-dial: what a command gets, and its code" {
+	checks command
+}
+
+@test "nat-dial: the record, without a command" {
+	checks record
+}
+
+@test "nat-dial: a signal ends the command, too" {
+	checks signal
+}
+
+@test "nat-dial: a port that is taken, a peer that is not known" {
+	checks busy
+}
