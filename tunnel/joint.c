@@ -176,14 +176,23 @@ make(struct link *l, enum joint_state state)
 }
 
 void
-joint_free(struct joint *j)
+joint_detach(struct joint *j)
 {
+	if (j->link == NULL)
+		return;
 	flow_free(&j->flow);
 	sink_free(&j->sink);
 	source_free(&j->source);
+	event_del(j->timer);
 	link_delist(j->link, j);
-	event_free(j->timer);
 	unlink_joint(j);
+	j->link = NULL;
+}
+
+void
+joint_free(struct joint *j)
+{
+	event_free(j->timer);
 	free(j);
 	if (joints == 0)
 		block_trim();

@@ -117,7 +117,7 @@ void joint_link_up(struct joint *j); /* opens its stream */
  * unless why is JOINT_CLOSED or JOINT_NO_PATH. JOINT_CLOSED ends all of them,
  * and tells so from within: no loop is needed any more. JOINT_DONE: the peer has
  * closed it with code 0, by which it says that all of its streams were over: so
- * are those of ours that have sent and got their ends; the others are GONE. */
+ * are those of ours that have sent and got their ends; the others are ABORTED. */
 void joint_gone(struct joint *j, enum joint_end why);
 void joint_data(struct joint *j, const uint8_t *data, size_t len, bool fin);
 void joint_acked(struct joint *j, uint64_t len);

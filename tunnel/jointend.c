@@ -117,7 +117,6 @@ joint_over(struct joint *j, enum joint_end end)
 	drop_buffers(j);
 	joint_close_out(j, abort);
 	joint_close_in(j, abort);
-	link_delist(j->link, j);
 	event_del(j->timer);
 	event_add(j->timer, &now);
 }
@@ -150,7 +149,12 @@ joint_tell(struct joint *j)
 void
 joint_leave(struct joint *j)
 {
-	if (--j->depth == 0 && j->state == JOINT_ENDED && j->told && !j->live)
+	j->depth--;
+	if (j->state != JOINT_ENDED || !j->told || j->live)
+		return;
+	/* at once: its owner may free the link next, from within */
+	joint_detach(j);
+	if (j->depth == 0)
 		joint_free(j);
 }
 

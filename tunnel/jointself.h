@@ -104,6 +104,7 @@ void joint_stop_peer(struct joint *j, enum joint_code code);
 void joint_close_in(struct joint *j, bool abort);
 void joint_close_out(struct joint *j, bool abort);
 /* joint.c */
+void joint_detach(struct joint *j); /* from its link */
 void joint_free(struct joint *j);
 
 #endif

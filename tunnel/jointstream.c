@@ -25,6 +25,7 @@ joint_link_up(struct joint *j)
 	if (link_map(j->link, id, j) < 0) {
 		quic_reset(q, id, JOINT_CODE_CLOSED);
 		quic_stop(q, id, JOINT_CODE_CLOSED);
+		link_delist(j->link, j);
 		joint_over(j, JOINT_CLOSED);
 	} else { /* the map has taken it out of the line */
 		j->live = true;
@@ -343,7 +344,7 @@ lost_connection(struct joint *j, enum joint_end why)
 			stream_over(j);
 			return;
 		}
-		why = JOINT_GONE;
+		why = JOINT_ABORTED;
 	}
 	j->live = false;
 	if (j->state == JOINT_ENDED) {
