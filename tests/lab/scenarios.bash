@@ -761,5 +761,8 @@ scenario_soak_server() {
 
 # shellcheck source=tests/lab/relay-scenarios.bash
 . "$here/relay-scenarios.bash"
+# shellcheck source=tests/lab/pipe-scenarios.bash
+. "$here/pipe-scenarios.bash"
 
+scenario=$1
 "scenario_$1" "${@:2}"

@@ -2,10 +2,15 @@
 /* A steady stream of numbered datagrams, and who notes when each came:
  *   udp-count send ADDRESS:PORT RATE SECONDS
  *   udp-count receive ADDRESS:PORT SECONDS   prints MILLISECONDS NUMBER
+ * or questions, and what answers them:
+ *   udp-count echo ADDRESS:PORT              until it is ended
+ *   udp-count ping ADDRESS:PORT RATE SECONDS prints the same, of the answers, and
+ *                                            sent= answered= p50_us= max_us=
  * Milliseconds are those of the monotonic clock, as in /proc/uptime. */
 #include <err.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +98,94 @@ receive_all(const char *at, uint64_t seconds)
 	}
 }
 
+static void
+echo(const char *at)
+{
+	struct sockaddr_storage ss, from;
+	socklen_t len, from_len;
+	int fd = open_socket(at, &ss, &len);
+	char text[2048];
+	ssize_t l;
+
+	if (bind(fd, (struct sockaddr *)&ss, len) == -1)
+		err(111, "bind");
+	while (true) {
+		from_len = sizeof(from);
+		l = recvfrom(fd, text, sizeof(text), 0,
+		    (struct sockaddr *)&from, &from_len);
+		if (l >= 0)
+			(void)!sendto(fd, text, (size_t)l, 0,
+			    (struct sockaddr *)&from, from_len);
+	}
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Takes the answers that come until then; took[i] is 0 before the i-th. */
+static void
+answers(int fd, uint64_t until, uint64_t start, uint64_t rate, uint64_t *took,
+    uint64_t n)
+{
+	uint64_t now;
+
+	while ((now = clock_ns()) < until) {
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+		char text[32];
+		uint64_t i;
+		ssize_t l;
+
+		if (poll(&p, 1, (int)((until - now) / 1000000u) + 1) != 1)
+			continue;
+		l = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+		if (l <= 0)
+			continue;
+		text[l] = '\0';
+		i = strtoull(text, NULL, 10);
+		if (i >= n || took[i] != 0)
+			continue;
+		took[i] = clock_ns() - (start + i * 1000000000u / rate);
+		printf("%" PRIu64 " %s\n", clock_ns() / 1000000u, text);
+	}
+}
+
+static void
+ping(const char *to, uint64_t rate, uint64_t seconds)
+{
+	struct sockaddr_storage ss;
+	socklen_t len;
+	int fd = open_socket(to, &ss, &len);
+	uint64_t start = clock_ns(), n = rate * seconds, answered = 0;
+	uint64_t *took = calloc(n + 1, sizeof(*took));
+
+	if (took == NULL || rate == 0)
+		errx(111, "no memory for %" PRIu64 " numbers", n);
+	for (uint64_t i = 0; i < n; i++) {
+		char text[32];
+		int l = snprintf(text, sizeof(text), "%" PRIu64, i);
+
+		answers(
+		    fd, start + i * 1000000000u / rate, start, rate, took, n);
+		(void)!sendto(
+		    fd, text, (size_t)l, 0, (struct sockaddr *)&ss, len);
+	}
+	answers(fd, clock_ns() + 2000000000u, start, rate, took, n);
+	for (uint64_t i = 0; i < n; i++)
+		if (took[i] != 0)
+			took[answered++] = took[i];
+	qsort(took, answered, sizeof(*took), compare);
+	printf("sent=%" PRIu64 " answered=%" PRIu64 " p50_us=%" PRIu64
+	       " max_us=%" PRIu64 "\n",
+	    n, answered, answered == 0 ? 0 : took[answered / 2] / 1000,
+	    answered == 0 ? 0 : took[answered - 1] / 1000);
+	free(took);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -101,8 +194,14 @@ main(int argc, char *argv[])
 		    strtoull(argv[4], NULL, 10));
 	else if (argc == 4 && strcmp(argv[1], "receive") == 0)
 		receive_all(argv[2], strtoull(argv[3], NULL, 10));
+	else if (argc == 3 && strcmp(argv[1], "echo") == 0)
+		echo(argv[2]);
+	else if (argc == 5 && strcmp(argv[1], "ping") == 0)
+		ping(argv[2], strtoull(argv[3], NULL, 10),
+		    strtoull(argv[4], NULL, 10));
 	else
 		errx(100, "usage: udp-count send ADDRESS:PORT RATE SECONDS | "
-			  "receive ADDRESS:PORT SECONDS");
+			  "receive ADDRESS:PORT SECONDS | echo ADDRESS:PORT | "
+			  "ping ADDRESS:PORT RATE SECONDS");
 	return 0;
 }
