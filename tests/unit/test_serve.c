@@ -338,6 +338,7 @@ test_rate(void **state)
 	struct opening what = {
 	    .to = OPENING_TCP, .host = "127.0.0.1", .port = 9};
 	struct asked *k = calloc(1000, sizeof(*k));
+	enum opening_reason last = OPENING_BUSY;
 	size_t busy = 0, refused = 0;
 
 	side_serve(e, &e->b, NULL);
@@ -353,9 +354,11 @@ test_rate(void **state)
 	assert_int_equal(busy + refused, 1000);
 	assert_true(busy > 0);
 	assert_true(refused >= 512);
-	for (int i = 0; i < 100 && answer(e, &what) == OPENING_BUSY; i++)
+	for (int i = 0; i < 100 && last == OPENING_BUSY; i++) {
 		until_ms(e, -1, POLLIN, 10);
-	assert_int_equal(answer(e, &what), OPENING_PERMIT);
+		last = answer(e, &what);
+	}
+	assert_int_equal(last, OPENING_PERMIT);
 }
 
 int
