@@ -1,0 +1,418 @@
+# SPDX-License-Identifier: ISC
+# shellcheck shell=bash disable=SC2016,SC2094,SC2154
+#
+# The scenarios of pipe.bats: `bash pipe-net.bash NAME`, run in namespaces of its
+# own. Hosts a, b and c are keys at 198.51.100.1; a rendezvous server is at its
+# port 3478.
+
+set -Eeu
+trap 'echo "pipe-net: line $LINENO: $BASH_COMMAND" >&2' ERR
+export LC_ALL=C
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+build=$(cd "${NATKIT_BUILD:-$here/../../build}" && pwd)
+export NATKIT_BUILD=$build
+unset NATKIT_DIR NATKIT_SERVER XDG_RUNTIME_DIR
+[ $$ = 1 ] || exit 100
+mount -t tmpfs -o mode=755 none /run
+mkdir /run/t
+cd /run/t
+export HOME=/run/t TMPDIR=/run/t
+ip link set lo up
+ip link add name both type veth peer name other
+ip addr add 198.51.100.1/24 dev both
+ip link set both up
+ip link set other up
+for who in s a b c; do
+	(umask 077 && head -c 32 /dev/urandom | base64 >$who.key)
+	"$build/nat-rendezvous" key -k $who.key | cut -d= -f2- >$who.pub
+	declare $who="$(cat $who.pub)"
+done
+server=$s@198.51.100.1:3478
+pipe=$build/nat-pipe
+printf '%s\n' "a $a" "b $b server=$server" "c $c" >peers
+export NATKIT_LINGER=1
+
+fail() {
+	echo "pipe-net: $*"
+	tail -n 20 ./*.err 2>/dev/null || :
+	exit 99
+}
+
+# within PROG ARGS: tries until it succeeds, at most 250 times.
+within() {
+	local _
+	for _ in {1..250}; do
+		"$@" 2>/dev/null && return 0
+		sleep 0.02
+	done
+	fail "never came true: $*"
+}
+
+same() { # WHAT GOT WANTED
+	[ "$2" = "$3" ] || fail "$1: got '$2', not '$3'"
+}
+
+# ready NAME PROG ARGS: runs it, with what is at descriptor 4 as standard input;
+# it writes a newline to descriptor 5.
+ready() {
+	local name=$1
+	shift
+	[ -p "$name.ready" ] || mkfifo "$name.ready"
+	"$@" 5>"$name.ready" <"${input:-/dev/null}" >"$name.out" \
+	    2>>"$name.err" &
+	pid=$!
+	read -r _ <"$name.ready" || fail "$name did not start"
+}
+
+rendezvous() {
+	ready rendezvousd "$build/nat-rendezvousd" -N 5 -k s.key
+}
+
+# As the pipeline would do it, at once: b is at port 7002, a at 7001, c at 7003.
+# wired WHO: the options for that.
+wired() {
+	local port peer n=7001
+	for peer in "$a" "$b" "$c"; do
+		echo "path key=$peer state=direct endpoint=198.51.100.1:$n"
+		n=$((n + 1))
+	done >"$1.paths"
+	case $1 in a) port=7001 ;; b) port=7002 ;; c) port=7003 ;; esac
+	options=(-k "$1.key" -P peers -p "$port" -s "$1.lend" -i "$1.paths")
+}
+
+# serve NAME ARGS: b's nat-pipe -l
+serve() {
+	local options
+	wired b
+	ready "$1" "$pipe" "${options[@]}" -N 5 -l -a allow "${@:2}"
+	b_pid=$pid
+}
+
+# client ARGS: a's nat-pipe
+client() {
+	local options
+	wired a
+	"$pipe" "${options[@]}" "$@"
+}
+
+# code WANTED PROG ARGS
+code() {
+	local got=0
+	"${@:2}" || got=$?
+	same "exit code of ${*:2}" $got "$1"
+}
+
+# start_client FIFO ARGS: in the background; its standard input is descriptor 7.
+start_client() {
+	local options
+	wired a
+	[ -p "$1" ] || mkfifo "$1"
+	"$pipe" "${options[@]}" "${@:2}" <"$1" >out 2>err &
+	client_pid=$!
+	exec 7>"$1"
+}
+
+answers() { # COMMAND: of the control socket of b
+	echo "$1" | socat -t 5 - UNIX-CONNECT:"${2:-b.key.ctl}"
+}
+
+scenario_rendezvous() {
+	rendezvous
+	head -c 3000000 /dev/urandom >data
+	echo "allow $a" >allow
+	ready b "$pipe" -N 5 -k b.key -P peers -S "$server" -l -a allow
+	b_pid=$pid
+	code 0 "$pipe" -k a.key -P peers b <data 2>a.err
+	code 0 wait $b_pid
+	cmp data b.out
+	# with a program, for many streams, whose output comes back
+	ready b "$pipe" -N 5 -k b.key -P peers -S "$server" -l -a allow \
+	    sh -c 'echo $PROTO $NATKIT_PEER; sha256sum'
+	b_pid=$pid
+	"$pipe" -k a.key -P peers "$b" -S 2>a.err && fail 'options after it'
+	"$pipe" -k a.key -P peers -S "$server" "$b" <data >out 2>>a.err ||
+		fail "exit code $?"
+	printf '%s\n' "QUIC $a" "$(sha256sum <data)" | cmp - out
+	# the pipeline ends with the engine
+	kill $b_pid
+	code 0 wait $b_pid
+	within gone nat-connect "$b_pid"
+}
+
+gone() { # PROGRAM: none is left but those of a's engine, which ends by itself
+	local p
+	for p in /proc/[0-9]*; do
+		[ "$(cat "$p/comm")" = "$1" ] && return 1
+	done
+	return 0
+}
+
+scenario_bytes() {
+	local n
+	head -c 5000000 /dev/urandom >data
+	echo "allow $a" >allow
+	# who ends first: the client
+	serve b1 sh -c 'cat; cat data'
+	client b <data >out
+	cat data data | cmp - out
+	# the program: its end comes while we could still send
+	kill $b_pid
+	wait $b_pid || :
+	serve b2 sh -c 'cat data; exec >&-; cat >got; echo x >over'
+	{ sleep 0.3; cat data; } | client b >out
+	within test -s over
+	cmp data out
+	cmp data got
+	# both at once, many of them
+	kill $b_pid
+	wait $b_pid || :
+	serve b3 cat
+	for n in 1 2 3 4 5 6 7 8; do
+		client b <data >out$n 2>err$n &
+	done
+	for n in 1 2 3 4 5 6 7 8; do
+		wait -n || fail "one of eight failed: $(cat err?)"
+	done
+	for n in 1 2 3 4 5 6 7 8; do
+		cmp data out$n
+	done
+	# one socket for both directions, as ssh gives it
+	socat -u OPEN:data EXEC:"$pipe -k a.key -P peers b" >out
+	cmp data out
+	socat -t 10 - EXEC:"$pipe -k a.key -P peers b" <data >out
+	cmp data out
+	same 'an empty stream' "$(client b </dev/null)" ''
+}
+
+scenario_codes() {
+	printf '%s\n' "permit $a 127.0.0.1:9" "permit $c 127.0.0.1:10" >allow
+	serve b
+	code 1 client -W 127.0.0.1:9 b </dev/null 2>err
+	grep -q '^nat-pipe: fatal: b: .*refused the connection' err
+	code 1 client -W 127.0.0.1:10 b </dev/null 2>err
+	same message "$(cat err)" "nat-pipe: fatal: b does not permit 127.0.0.1:10: add 'permit $a 127.0.0.1:10' to its allow file"
+	code 1 client -W /run/x b </dev/null 2>err
+	grep -qF "add 'permit $a /run/x' to its allow file" err
+	code 1 client b </dev/null 2>err
+	grep -qF "add 'allow $a' to its allow file" err
+	# nobody is at 7003
+	code 111 client -w 1 c </dev/null 2>err
+	grep -q '^nat-pipe: fatal: no way to c within 1 s: there is a path (direct 198.51.100.1:7003), but no nat-pipe' err
+	# the peer's process ends in the middle: that is no end of file
+	kill $b_pid
+	wait $b_pid || :
+	echo "allow $a" >allow
+	serve b sh -c 'echo half; exec sleep 100'
+	start_client hold b
+	within grep -q half out
+	kill -9 $b_pid
+	serve b2 cat
+	echo more >&7 # what b does not know it resets
+	code 111 wait $client_pid
+	grep -q '^nat-pipe: fatal: b: ' err
+}
+
+scenario_usage() {
+	local k=(-k a.key -P peers)
+	usage() { # PATTERN ARGS
+		code 100 "$pipe" "${@:2}" >out 2>err </dev/null
+		[ ! -s out ] || fail "usage error prints: $(cat out)"
+		head -n 1 err | grep -qE -e "^nat-pipe: fatal: .*$1" ||
+			fail "no '$1' in $(cat err)"
+	}
+	usage 'give the peer'
+	usage 'nobody is neither|no such|nobody' "${k[@]}" nobody
+	usage 'our own key' "${k[@]}" a
+	usage 'no rendezvous server' "${k[@]}" c
+	usage 'there is no key yet; make one' b
+	usage '-W .*host:port' "${k[@]}" -W 22 b
+	usage '-W .*host:port' "${k[@]}" -W h:0 b
+	usage '-W goes with' "${k[@]}" -l -W h:1
+	usage 'one operand too many' "${k[@]}" b c
+	usage '-L: options come before' "${k[@]}" b -L 1:h:2
+	usage '-L 1:2:' "${k[@]}" -L 1:2: b
+	usage 'give the peer, by' "${k[@]}" -L 1:h:2
+	usage 'either -d or -r' "${k[@]}" -dr b
+	usage '--nosuch is no option' "${k[@]}" --nosuch b
+	usage 'routes: give the file' "${k[@]}" routes
+	usage 'nosuch' "${k[@]}" -S "$server" routes nosuch
+	usage 'allow.*who may come' "${k[@]}" -S "$server" -l
+	usage '-i -: standard input' "${k[@]}" -i - b
+	usage '-S .*give KEY@host:port' "${k[@]}" -S host b
+	usage 'plain file' -k /dev/null -P peers b
+	echo "allow nobody" >allow
+	usage 'allow:1: ' "${k[@]}" -S "$server" -l -a allow
+	echo "# none" >allow
+	usage 'names no key' "${k[@]}" -S "$server" -l -a allow
+	chmod 666 allow
+	usage 'allow: ' "${k[@]}" -S "$server" -l -a allow
+	code 100 env NATKIT_SERVER=x "$pipe" "${k[@]}" b 2>err
+	grep -q 'NATKIT_SERVER x: give KEY@host' err
+	code 0 "$pipe" -h >out
+	grep -q '^usage: nat-pipe' out
+	code 0 "$pipe" --help >out
+	grep -q -- --progress out
+	code 1 "$pipe" "${k[@]}" status >out 2>err
+	grep -q 'no nat-pipe runs' err
+}
+
+scenario_stranger() {
+	echo "allow $c" >allow
+	serve b cat
+	# a's path leads to b, who does not know a: not a packet comes back
+	tcpdump -i lo -nU -Q out udp src port 7002 >heard 2>tcpdump.err &
+	within grep -q listening tcpdump.err
+	code 111 client -w 2 b </dev/null 2>err
+	grep -q 'no nat-pipe that knows our key answers' err
+	same 'packets of b' "$(wc -l <heard)" 0
+	same 'peers of b' "$(answers stats | grep -c 'name=up value=0')" 1
+}
+
+scenario_shared() {
+	echo "allow $a" >allow
+	serve b cat
+	local n clients=()
+	mkfifo h1 h2
+	wired a
+	for n in 1 2; do # at once, and no engine is there
+		"$pipe" "${options[@]}" b <h$n >out$n 2>err$n &
+		clients+=($!)
+	done
+	exec 7>h1 8>h2
+	echo one >&7
+	echo two >&8
+	within grep -q one out1
+	within grep -q two out2
+	# one engine has both streams
+	same streams "$(answers streams a.key.ctl | grep -c '^stream .*to=program state=open')" 2
+	# a killed client takes its stream with it, and no other
+	kill -9 "${clients[0]}"
+	wait "${clients[0]}" 2>/dev/null || :
+	within one_stream
+	echo more >&8
+	within grep -q more out2
+	# a foreground engine does not take the key away from a stream
+	code 111 "$pipe" "${options[@]}" -L 0:127.0.0.1:9 b 2>err
+	grep -qE 'nat-pipe [0-9]+ has this key and 1 streams: end it' err
+	exec 8>&- 7>&-
+	code 0 wait "${clients[1]}"
+	# but it may from one that only lingers
+	NATKIT_LINGER=600 client b </dev/null
+	ready fore "$pipe" "${options[@]}" -N 5 -L 0:127.0.0.1:9 b
+	same 'a client of it' "$(echo hello | client b)" hello
+	kill $pid
+	code 0 wait $pid
+	[ ! -e a.key.sock ] || fail 'its socket is still there'
+	# a stale socket is replaced; the engine ends when nobody comes
+	NATKIT_LINGER=600 client b </dev/null
+	local engine
+	engine=$(ss -xlp | grep -o 'a.key.sock.*pid=[0-9]*' | sed 's/.*pid=//')
+	kill -9 "$engine"
+	[ -S a.key.sock ] || fail 'no stale socket'
+	same 'after a crash' "$(echo again | client b)" again
+	within test ! -e a.key.sock
+}
+
+one_stream() {
+	[ "$(answers streams a.key.ctl | grep -c ^stream)" = 1 ]
+}
+
+# echo_server PORT|PATH TEXT
+echo_server() {
+	local at=TCP-LISTEN:$1,bind=127.0.0.1,fork,reuseaddr
+	case $1 in /*) at=UNIX-LISTEN:$1,fork ;; esac
+	socat "$at" SYSTEM:"echo $2; cat" &
+	case $1 in
+	/*) within test -S "$1" ;;
+	*) within listens "$1" ;;
+	esac
+}
+
+ask() { # ADDRESS TEXT: what comes back
+	echo "$2" | socat -t 5 - "$1"
+}
+
+scenario_routes() {
+	printf '%s\n' "permit $a 127.0.0.1:8001" "permit $a 127.0.0.1:8002" \
+	    "permit $a 127.0.0.1:8004" "permit $a /run/t/unix" "permit $a 127.0.0.1:8003/udp" \
+	    "listen $a 9004" >allow
+	serve b
+	echo_server 8001 one
+	echo_server 8002 two
+	echo_server /run/t/unix three
+	cat >http <<-'END'
+		while IFS= read -r line && [ ${#line} -gt 1 ]; do :; done
+		printf 'HTTP/1.0 200 OK\r\n\r\nfour'
+	END
+	socat TCP-LISTEN:8004,bind=127.0.0.1,fork,reuseaddr EXEC:'sh http' &
+	within listens 8004
+	socat UDP-LISTEN:8003,bind=127.0.0.1,fork EXEC:cat &
+	wired a
+	printf '%s\n' 'b -L 9001:127.0.0.1:8001' 'b -L /run/t/l:/run/t/unix' \
+	    'b -D 9003' 'b -U 9005:127.0.0.1:8003' \
+	    'b -R 9004:127.0.0.1:8002' >routes
+	ready routes "$pipe" "${options[@]}" -N 5 routes routes
+	local routes=$pid
+	same TCP "$(ask TCP:127.0.0.1:9001 x)" $'one\nx'
+	same Unix "$(ask UNIX-CONNECT:/run/t/l x)" $'three\nx'
+	same UDP "$(echo u | socat -t 2 - UDP:127.0.0.1:9005)" u
+	same SOCKS "$(curl -s --socks5-hostname 127.0.0.1:9003 \
+	    http://127.0.0.1:8004/)" four
+	code 97 curl -s --socks5-hostname 127.0.0.1:9003 http://127.0.0.1:8009/
+	within grep -q 'forward=-R%209004.* state=listening' routes.out
+	same remote "$(ask TCP:127.0.0.1:9004 x)" $'two\nx'
+	# SIGHUP: one is new, one is gone, one stays, with its connection
+	mkfifo hold
+	socat -t 60 - TCP:127.0.0.1:9001 <hold >held &
+	exec 7>hold
+	echo before >&7
+	within grep -q before held
+	printf '%s\n' 'b -L 9001:127.0.0.1:8001' 'b -L 9002:127.0.0.1:8002' \
+	    >routes
+	kill -HUP $routes
+	within listens 9002
+	same new "$(ask TCP:127.0.0.1:9002 x)" $'two\nx'
+	listens 9003 && fail '9003 is still there'
+	echo after >&7
+	within grep -q after held
+	same routes "$(answers routes a.key.ctl | grep -c ^route)" 2
+	# a mistake changes nothing
+	echo 'b -L nonsense' >>routes
+	kill -HUP $routes
+	within grep -q 'routes:3: .*stays as it was' routes.err
+	listens 9002 || fail '9002 is gone'
+	kill $routes
+	code 0 wait $routes
+}
+
+listens() {
+	ss -tln | grep -q "127.0.0.1:$1 "
+}
+
+scenario_control() {
+	echo "allow $a" >allow
+	serve b cat
+	echo watch | socat -t 60 - UNIX-CONNECT:b.key.ctl >watched &
+	start_client hold b
+	echo x >&7
+	within grep -q x out
+	answers hello | grep -qxF "hello version=1 key=$b"
+	answers status >status
+	grep -q "^tunnel key=$a name=a path=direct endpoint=198.51.100.1:7001 rtt_us=[0-9]* since_s=[0-9]* state=up streams=1 " status
+	answers streams | grep -q "^stream number=1 key=$a name=a opener=peer to=program state=open "
+	answers stats | grep -qx 'stats name=streams value=1'
+	same nonsense "$(answers nonsense | grep -c 'end status=error')" 1
+	within grep -q '^stream number=.*state=open' watched
+	"$pipe" -k b.key status >records
+	grep -q "^tunnel key=$a " records
+	"$pipe" -j -c b.key.ctl status | grep -q '^{"record":"tunnel"'
+	script -qc "'$pipe' -k b.key status" /dev/null </dev/null >table
+	grep -qE '^PEER +PATH +ENDPOINT' table
+	grep -qE '^a +direct +198.51.100.1:7001 .* 1 ' table
+	exec 7>&-
+	within grep -q '^stream number=[0-9]* state=closed' watched
+	code 1 "$pipe" -k c.key status 2>/dev/null
+}
+
+"scenario_$1"
+echo "$1: fine"

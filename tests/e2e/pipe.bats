@@ -1,0 +1,59 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+# nat-pipe from end to end, on one host: streams, forwards, the engine that its
+# clients share, the control socket.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	export NATKIT_BUILD=${NATKIT_BUILD:-$BATS_TEST_DIRNAME/../../build}
+	export PATH=$PATH:/usr/sbin:/sbin
+}
+
+# scenario NAME: runs it in a network of its own.
+scenario() {
+	local unshare=(setpriv --pdeathsig KILL unshare -mnp --fork
+		--kill-child --mount-proc) p
+	[ "$(id -u)" = 0 ] || skip "not root"
+	"${unshare[@]}" true 2>/dev/null || skip "no new namespaces here"
+	for p in ip ss socat tcpdump script; do
+		command -v "$p" >/dev/null || skip "$p is not installed"
+	done
+	run timeout 60 "${unshare[@]}" \
+	    bash "$BATS_TEST_DIRNAME/pipe-net.bash" "$1"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "${lines[-1]}" = "$1: fine" ]
+}
+
+@test "usage errors end with 100 and say what to do" {
+	scenario usage
+}
+
+@test "an unknown key hears nothing" {
+	scenario stranger
+}
+
+@test "what goes wrong ends with 1 or 111, and a sentence" {
+	scenario codes
+}
+
+@test "by a rendezvous server: to a pipe, to a program" {
+	scenario rendezvous
+}
+
+@test "not a byte is lost, whichever side ends first" {
+	scenario bytes
+}
+
+@test "clients share an engine, which goes by itself" {
+	scenario shared
+}
+
+@test "routes: TCP, UDP, Unix, SOCKS, -R, and SIGHUP" {
+	scenario routes
+}
+
+@test "the control socket, and nat-pipe status" {
+	scenario control
+}
