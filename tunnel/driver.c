@@ -23,11 +23,19 @@
 #include "wants.h"
 
 #define PROGRAM "nat-connect"
+#define KEPT 128
 #define BACKOFF_MIN_MS 1000
 #define BACKOFF_MAX_MS 30000
 #define STEADY_MS 60000	 /* has run so long: the next end is a first one */
 #define PATIENCE_MS 5000 /* to end by itself, before SIGKILL */
 #define FAREWELL_MS 2000 /* the same when we end */
+
+/* What a record said of a key that has no link yet. */
+struct kept {
+	uint8_t key[KEY_LEN];
+	enum link_path path; /* LINK_NONE: a free place */
+	struct addr endpoint;
+};
 
 struct driver {
 	struct driver_config c;
@@ -42,6 +50,8 @@ struct driver {
 	char server[WANTS_SERVERS][WANTS_SERVER];
 	size_t servers;
 	char trouble[400], last[300];
+	struct kept kept[KEPT];
+	size_t next;
 	char program[PATH_MAX], build[PATH_MAX];
 };
 
@@ -78,6 +88,24 @@ is_news(const struct link *l, enum link_path path)
 	       (s.path != LINK_DIRECT && s.path != LINK_RELAYED);
 }
 
+/* Of a peer that nobody wants yet: the oldest of them goes. */
+static void
+keep(struct driver *d, const uint8_t key[KEY_LEN], enum link_path path,
+    const struct addr *endpoint)
+{
+	struct kept *k = NULL;
+
+	for (size_t i = 0; i < KEPT && k == NULL; i++)
+		if (d->kept[i].path != LINK_NONE &&
+		    memcmp(d->kept[i].key, key, KEY_LEN) == 0)
+			k = &d->kept[i];
+	if (k == NULL)
+		k = &d->kept[d->next++ % KEPT];
+	memcpy(k->key, key, KEY_LEN);
+	k->path = path;
+	k->endpoint = *endpoint;
+}
+
 static void
 take_record(void *arg, const char *line, size_t len)
 {
@@ -93,8 +121,7 @@ take_record(void *arg, const char *line, size_t len)
 	    record_get(&v, "state") == NULL)
 		return;
 	path = path_of(record_get(&v, "state"));
-	l = tunnel_find(d->c.tunnel, key);
-	if (l == NULL || path == LINK_NONE || !is_news(l, path))
+	if (path == LINK_NONE)
 		return;
 	if (path == LINK_DIRECT || path == LINK_RELAYED) {
 		if (record_get_addr(&v, "endpoint", &endpoint) != 0 ||
@@ -102,8 +129,29 @@ take_record(void *arg, const char *line, size_t len)
 			return;
 	}
 	d->trouble[0] = '\0';
-	link_path(l, path, endpoint.family == ADDR_NONE ? NULL : &endpoint,
-	    record_get(&v, "reason"));
+	l = tunnel_find(d->c.tunnel, key);
+	if (l == NULL)
+		keep(d, key, path, &endpoint);
+	else if (is_news(l, path))
+		link_path(l, path,
+		    endpoint.family == ADDR_NONE ? NULL : &endpoint,
+		    record_get(&v, "reason"));
+}
+
+void
+driver_recall(struct driver *d, struct link *l)
+{
+	for (size_t i = 0; i < KEPT; i++) {
+		struct kept *k = &d->kept[i];
+
+		if (k->path == LINK_NONE ||
+		    memcmp(k->key, link_key(l), KEY_LEN) != 0)
+			continue;
+		link_path(l, k->path,
+		    k->endpoint.family == ADDR_NONE ? NULL : &k->endpoint,
+		    NULL);
+		k->path = LINK_NONE;
+	}
 }
 
 static void

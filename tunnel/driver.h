@@ -43,6 +43,8 @@ int driver_set(struct driver *d, const uint8_t (*peers)[KEY_LEN], size_t n,
 /* Path records out of a file instead (-i): a fifo is opened again at its end, "-"
  * is standard input. Returns 0 or -errno. */
 int driver_follow(struct driver *d, const char *path);
+/* Tells a link that is new what records have said of its peer before. */
+void driver_recall(struct driver *d, struct link *l);
 /* Why there is no path to anybody, if the pipeline does not run: a sentence, or
  * NULL. */
 const char *driver_trouble(const struct driver *d);

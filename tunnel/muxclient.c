@@ -150,7 +150,7 @@ progress(struct meter *m, const struct record_view *v)
 static void
 tell_refused(const struct mux_request *q, const char *reason, const char *text)
 {
-	char what[OPENING_TEXT];
+	char what[OPENING_TEXT], *target;
 	const struct opening *o = q->what;
 
 	if (reason == NULL ||
@@ -158,19 +158,18 @@ tell_refused(const struct mux_request *q, const char *reason, const char *text)
 		log_fatalx("%s: %s", q->peer, text);
 		return;
 	}
-	if (o->to == OPENING_PROGRAM)
+	if (o->to == OPENING_PROGRAM) {
 		log_fatalx("%s does not allow us to its program: add 'allow "
 			   "%s' to its allow file",
 		    q->peer, q->own);
-	else if (o->to == OPENING_UNIX)
-		log_fatalx("%s does not permit %s: add 'permit %s %s' to its "
-			   "allow file",
-		    q->peer, o->path, q->own, o->path);
-	else
-		log_fatalx("%s does not permit %s: add 'permit %s %s' to its "
-			   "allow file",
-		    q->peer, strchr(opening_format(o, what), ' ') + 1, q->own,
-		    strchr(what, ' ') + 1);
+		return;
+	}
+	opening_format(o, what); /* "tcp 127.0.0.1:22", "unix /run/x" */
+	target = what + strcspn(what, " ");
+	target += *target == ' ';
+	log_fatalx(
+	    "%s does not permit %s: add 'permit %s %s' to its allow file",
+	    q->peer, target, q->own, target);
 }
 
 /* text: the packet's second line, or "". */

@@ -92,16 +92,18 @@ pipefiles_want(
 {
 	const struct peerbook_entry *e = peerbook_keyed(w->book, key);
 	struct link *l;
+	int rc;
 
 	if (memcmp(key, w->pub, KEY_LEN) == 0)
 		return NULL;
-	if (wants_add(&w->wants, key, why) == -ENOSPC)
-		return NULL;
-	l = tunnel_link(w->tunnel, key);
-	if (l == NULL) {
+	rc = wants_add(&w->wants, key, why);
+	l = rc >= 0 ? tunnel_link(w->tunnel, key) : NULL;
+	if (rc == 1 && l == NULL)
 		wants_drop(&w->wants, key, why);
+	if (l == NULL)
 		return NULL;
-	}
+	if (rc == 1 && w->driver != NULL)
+		driver_recall(w->driver, l);
 	for (size_t i = 0; e != NULL && i < e->servers; i++)
 		if (wants_server(&w->wants, e->server[i]) == -ENOSPC)
 			log_warnx("%s of %s is not used: %d servers are enough",
