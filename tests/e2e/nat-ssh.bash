@@ -154,8 +154,6 @@ natkit() {
 
 site() {
 	local who
-	sftp=$(sed -n 's/^Subsystem[[:space:]]*sftp[[:space:]]*//p' \
-	    /etc/ssh/sshd_config)
 	rm -f /etc/ssh/ssh_config /etc/ssh/ssh_known_hosts
 	accounts
 	as carol ssh-keygen -q -t ed25519 -N '' -f /run/home/carol/.ssh/id_ed25519
@@ -173,6 +171,8 @@ site() {
 		cp machine/carol gateway/$who
 	done
 	block nat-ssh-route.8 file authorized_keys >gateway/one
+	sftp=$(sed -n 's/^Subsystem[[:space:]]*sftp[[:space:]]*//p' \
+	    /etc/ssh/sshd_config)
 	sshd_site machine 127.0.0.1 127.0.0.3 <<-'END'
 		AuthorizedKeysFile /run/m/machine/%u
 	END
@@ -181,6 +181,7 @@ site() {
 		block nat-ssh-route.8 file sshd_config
 		block nat-ssh-route.8 file sshd_config_jump
 	} >gateway.part
+	sftp=internal-sftp
 	sshd_site gateway 127.0.0.2 <gateway.part
 	known pi machine >/run/home/carol/.ssh/known_hosts
 	known 127.0.0.3 machine >>/run/home/carol/.ssh/known_hosts
@@ -288,6 +289,9 @@ check_copies() {
 }
 
 check_hostkey() {
+	# whatever the configuration takes the name for
+	printf 'Host pi\n\tHostName elsewhere\n' >"$put/config"
+	as carol nat-ssh -F "$put/config" -o BatchMode=yes pi true
 	known pi gateway >"$put/wrong"
 	code 255 as carol nat-ssh -o UserKnownHostsFile="$put/wrong" pi true
 	code 255 as carol nat-ssh -o UserKnownHostsFile=/dev/null \
