@@ -134,6 +134,34 @@ cat "$d/twin" >>"$d/answers"
 kill $stund $twin
 wait $stund
 wait $twin
+(umask 077 && wg genkey >"$d/p.key" && wg genkey >"$d/q.key")
+p=$(wg pubkey <"$d/p.key")
+echo "allow $(wg pubkey <"$d/q.key")" >"$d/allow"
+mkfifo "$d/ready" "$d/hold"
+"$b/nat-pipe" -N 5 -k "$d/p.key" -S "$server" -l -a "$d/allow" cat 5>"$d/ready" &
+pipe=$!
+read -r _ <"$d/ready"
+"$b/nat-pipe" -k "$d/q.key" -S "$server" -L 0:127.0.0.1:9 "$p" >"$d/pipe" &
+forward=$!
+await "$d/pipe" ^route
+"$b/nat-pipe" -k "$d/q.key" -S "$server" "$p" <"$d/hold" >"$d/echo" &
+exec 8>"$d/hold"
+echo echo >&8
+await "$d/echo" echo
+for command in hello status streams stats routes; do
+	echo $command | socat -t 5 - UNIX-CONNECT:"$d/q.key.ctl" >>"$d/answers"
+done
+"$b/nat-pipe" -k "$d/q.key" status >>"$d/answers"
+exec 8>&-
+kill $forward $pipe
+wait $forward
+wait $pipe
+NATKIT_BUILD=$b ../../bin/nat-dial -k "$d/q.key" -S "$server" "$p" \
+	>"$d/dial" &
+dial=$!
+await "$d/dial" ^dial
+kill $dial
+wait $dial
 kill "$(cat "$d/a.agent")"
 await "$d/b.remotes" ^gone
 await "$d/watch" what=gone
@@ -158,7 +186,7 @@ for who in a b; do
 		cat "$d/$who.$stage" >>"$d/records"
 	done
 done
-for file in listen turn mapped ping answers watch link probe stund.listen \
+for file in listen turn mapped ping answers watch link probe pipe dial stund.listen \
 	stund.watch relay.listen relay.watch; do
 	cat "$d/$file" >>"$d/records"
 done
