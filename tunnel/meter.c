@@ -38,7 +38,7 @@ meter_text(struct meter *m, uint64_t bytes, const char *path, uint64_t rtt_us,
 	if (m->ms != 0 && now_ms > m->ms && bytes >= m->bytes) {
 		now = (double)(bytes - m->bytes) * 1000 /
 		      (double)(now_ms - m->ms);
-		m->rate += (now - m->rate) * SMOOTH;
+		m->rate += (now - m->rate) * (m->rate > 0 ? SMOOTH : 1);
 		if (now == 0 && m->rate < 1)
 			m->rate = 0;
 	}

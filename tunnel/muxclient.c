@@ -227,7 +227,7 @@ mux_ask(int fd, const struct mux_request *q)
 {
 	char packet[MUX_PACKET + 1];
 	struct mux_request shown = *q;
-	struct meter meter = {.ms = 0};
+	struct meter meter = {.ms = now_ms()};
 	bool taken = false;
 	int code;
 	ssize_t n;

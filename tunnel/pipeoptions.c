@@ -310,7 +310,7 @@ format(const char *folder, const char *name)
 }
 
 static const char *
-default_folder(void)
+default_folder(struct pipeoptions *o)
 {
 	const char *folder = getenv("NATKIT_DIR"), *home = getenv("HOME");
 	const struct passwd *pw;
@@ -321,7 +321,7 @@ default_folder(void)
 		pw = getpwuid(getuid());
 		home = pw != NULL ? pw->pw_dir : "/";
 	}
-	return format(home, ".natkit");
+	return o->folder = format(home, ".natkit");
 }
 
 static void
@@ -343,7 +343,7 @@ default_servers(struct pipeoptions *o)
 static void
 defaults(struct pipeoptions *o)
 {
-	const char *folder = default_folder();
+	const char *folder = default_folder(o);
 
 	if (o->key == NULL)
 		o->key = format(folder, "key");
@@ -369,6 +369,8 @@ check(const struct pipeoptions *o)
 			    "fifo");
 	if (o->user != NULL && o->role != PIPE_ENGINE)
 		option_fail("-u goes with -l, routes or forwards");
+	if (o->ready_fd >= 0 && o->role != PIPE_ENGINE)
+		option_fail("-N goes with -l, routes or forwards");
 }
 
 void

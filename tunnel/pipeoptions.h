@@ -39,6 +39,7 @@ struct pipeoptions {
 	const char *server[WANTS_SERVERS]; /* -S, or NATKIT_SERVER */
 	size_t servers;
 	bool servers_given; /* -S */
+	const char *folder; /* the default one, if it had to be made up */
 	char *environment;  /* what NATKIT_SERVER's point into */
 	const char *without[DRIVER_WITHOUT];
 	size_t withouts;

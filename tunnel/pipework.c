@@ -502,6 +502,7 @@ start_events(struct pipework *w)
 	w->hangup = evsignal_new(w->loop.base, SIGHUP, hangup_cb, w);
 	if (w->hangup == NULL || event_add(w->hangup, NULL) == -1)
 		fatalx(EXIT_TEMP, "can't watch signals");
+	w->meter.ms = now_ms();
 	w->metering = w->o->progress && !w->background && meter_begin();
 }
 
@@ -526,9 +527,9 @@ pipework_open(struct pipework *w)
 	pipefiles_start(w, true);
 	drop(w);
 	start_events(w);
+	open_driver(w);
 	if (w->background)
 		own_stderr(w);
-	open_driver(w);
 	ready_tell(w->o->ready_fd);
 }
 

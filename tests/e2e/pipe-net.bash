@@ -10,7 +10,7 @@ trap 'echo "pipe-net: line $LINENO: $BASH_COMMAND" >&2' ERR
 export LC_ALL=C
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 build=$(cd "${NATKIT_BUILD:-$here/../../build}" && pwd)
-export NATKIT_BUILD=$build
+export NATKIT_BUILD=$build PATH=$here/../../bin:$PATH
 unset NATKIT_DIR NATKIT_SERVER XDG_RUNTIME_DIR
 [ $$ = 1 ] || exit 100
 mount -t tmpfs -o mode=755 none /run
@@ -136,10 +136,73 @@ scenario_rendezvous() {
 	# the pipeline ends with the engine
 	kill $b_pid
 	code 0 wait $b_pid
-	within gone nat-connect "$b_pid"
+	within gone nat-connect
 }
 
-gone() { # PROGRAM: none is left but those of a's engine, which ends by itself
+children_of() { # PID NAME
+	local p all
+	read -ra all <"/proc/$1/task/$1/children" || :
+	for p in "${all[@]}"; do
+		[ "$(cat "/proc/$p/comm" 2>/dev/null)" != "$2" ] || echo "$p"
+	done
+}
+
+another() { # PID NAME NOT: it has a child of this name, which is another one
+	local p
+	p=$(children_of "$1" "$2")
+	[ -n "$p" ] && [ "$p" != "$3" ]
+}
+
+arguments() { # PID NAME PATTERN
+	tr '\0' '\n' <"/proc/$(children_of "$1" "$2")/cmdline" | grep -q -e "$3"
+}
+
+scenario_pipeline() {
+	local first client_pid
+	rendezvous
+	echo "allow $a" >allow
+	ready b "$pipe" -N 5 -k b.key -P peers -S "$server" -l -a allow cat
+	b_pid=$pid
+	mkfifo hold
+	"$pipe" -k a.key -P peers b <hold >out 2>err &
+	client_pid=$!
+	exec 7>hold
+	echo one >&7
+	within grep -q one out
+	# the pipeline ends by itself: said, started again, and the stream goes on
+	first=$(children_of $b_pid nat-connect)
+	kill -9 "$first"
+	within grep -q 'nat-pipe: warning: the pipeline ended with code 128' b.err
+	echo two >&7
+	within grep -q two out
+	within another $b_pid nat-connect "$first"
+	# another peer: the pipeline is told, and the stream goes on
+	first=$(children_of $b_pid nat-connect)
+	echo "allow $c" >>allow
+	kill -HUP $b_pid
+	within another $b_pid nat-connect "$first"
+	within arguments $b_pid nat-connect "^$c"
+	echo three >&7
+	within grep -q three out
+	first=$(children_of $b_pid nat-connect)
+	kill -HUP $b_pid # nothing new
+	same 'one more' "$("$pipe" -k c.key -P peers b <<<hello)" hello
+	same pipeline "$(children_of $b_pid nat-connect)" "$first"
+	# a packet that is none of ours does not bother the engine
+	printf 'open to=nonsense' | socat -t 5 - UNIX-CONNECT:b.key.sock,type=5 |
+		grep -q 'end end=failed'
+	head -c 20000 /dev/urandom |
+		socat -t 5 -b 7000 - UNIX-CONNECT:b.key.sock,type=5 >garbage || :
+	# however nat-pipe ends, nothing of the pipeline is left
+	exec 7>&-
+	code 0 wait $client_pid
+	kill -9 $b_pid
+	wait $b_pid 2>/dev/null || :
+	within gone nat-connect
+	within gone nat-punch
+}
+
+gone() { # PROGRAM: none is left (a's engine ends by itself)
 	local p
 	for p in /proc/[0-9]*; do
 		[ "$(cat "$p/comm")" = "$1" ] && return 1
@@ -390,6 +453,7 @@ listens() {
 }
 
 scenario_control() {
+	local options
 	echo "allow $a" >allow
 	serve b cat
 	echo watch | socat -t 60 - UNIX-CONNECT:b.key.ctl >watched &
@@ -411,6 +475,15 @@ scenario_control() {
 	grep -qE '^a +direct +198.51.100.1:7001 .* 1 ' table
 	exec 7>&-
 	within grep -q '^stream number=[0-9]* state=closed' watched
+	# the progress line, for a terminal alone
+	mkfifo slow
+	wired a
+	script -qfc "'$pipe' ${options[*]} --progress b <slow >out" tty \
+	    </dev/null >/dev/null &
+	exec 7>slow
+	head -c 2000000 /dev/zero >&7
+	within grep -qE '3.8 MiB  [0-9.]+ MiB/s  direct 198.51.100.1:7002  [0-9.]+ ms' tty
+	exec 7>&-
 	code 1 "$pipe" -k c.key status 2>/dev/null
 }
 

@@ -42,6 +42,10 @@ scenario() {
 	scenario rendezvous
 }
 
+@test "the pipeline that finds the paths ends, changes, goes" {
+	scenario pipeline
+}
+
 @test "not a byte is lost, whichever side ends first" {
 	scenario bytes
 }
