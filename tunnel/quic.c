@@ -30,6 +30,7 @@
 #define shutdown_read(conn, id, code)                                          \
 	ngtcp2_conn_shutdown_stream_read(conn, 0, id, code)
 #define BBR NGTCP2_CC_ALGO_BBR
+#define GAPS_MAX 5000
 #define STAT ngtcp2_conn_info
 #define get_stat ngtcp2_conn_get_conn_info
 #else
@@ -42,6 +43,7 @@
 #define shutdown_write ngtcp2_conn_shutdown_stream_write
 #define shutdown_read ngtcp2_conn_shutdown_stream_read
 #define BBR NGTCP2_CC_ALGO_BBR2
+#define GAPS_MAX 1000
 #define STAT ngtcp2_conn_stat
 #define get_stat ngtcp2_conn_get_conn_stat
 #endif
@@ -62,6 +64,9 @@
  * nat-punch; a lost first packet is repeated after three of these. */
 #define FIRST_RTT 100
 #define POLL_NS (10 * NGTCP2_MILLISECONDS)
+/* Bytes under way. The receiver's library keeps no more than GAPS_MAX gaps in a
+ * stream; random loss makes at most one gap of four packets. */
+#define IN_FLIGHT_MAX ((uint64_t)GAPS_MAX * 7 / 2 * DATAGRAM_MAX)
 #define IDS_MAX 8	 /* connection ids of ours at a time */
 #define OFFERS_MAX 65536 /* chunks in vain, for one packet */
 #define BUCKETS 64
@@ -98,9 +103,11 @@ struct quic {
 	struct stream *streams[BUCKETS];
 	uint64_t poll_ns; /* UINT64_MAX: nothing was heard since the last */
 
-	uint64_t now_ns;
-	uint64_t acked_ns; /* when something was acknowledged, or all was */
-	size_t most;	   /* bytes of a datagram */
+	uint64_t now_ns; /* the library's clock, ahead by skew_ns */
+	uint64_t skew_ns;
+	uint64_t acked_ns;  /* when something was acknowledged, or all was */
+	uint64_t under_way; /* bytes, roughly, while quic_write runs */
+	size_t most;	    /* bytes of a datagram */
 	/* The packet that is being filled; libngtcp2 bears no call that adds a
 	 * frame before it is closed. */
 	uint8_t *dest; /* NULL: none */
@@ -239,6 +246,14 @@ poll_if_due(struct quic *q)
 		q->poll_ns = UINT64_MAX;
 		poll_streams(q);
 	}
+}
+
+/* The library's clock never goes back: it asserts that. */
+static void
+set_now(struct quic *q, uint64_t now_ns)
+{
+	if (now_ns + q->skew_ns > q->now_ns)
+		q->now_ns = now_ns + q->skew_ns;
 }
 
 /* What the library calls. */
@@ -669,33 +684,58 @@ quic_read(struct quic *q, const uint8_t *data, size_t len, uint64_t now_ns)
 
 	if (q->end != QUIC_ALIVE || !quicpacket_is_ours(data, len))
 		return q->end;
-	q->now_ns = now_ns;
+	set_now(q, now_ns);
 	if (q->established && quicpacket_is_reset(data, len, peer_token(q)))
 		return q->end = QUIC_RESTARTED;
 	before = in_flight(q);
-	rv = ngtcp2_conn_read_pkt(q->conn, &path, NULL, data, len, now_ns);
-	/* A stream with more gaps than libngtcp2 wants to keep (1000, later
-	 * 5000): a burst of loss, no reason to end. Nothing of the packet was
-	 * noted as received, so it is sent again, the first missing bytes
-	 * first. */
+	rv = ngtcp2_conn_read_pkt(q->conn, &path, NULL, data, len, q->now_ns);
+	/* A stream with more gaps than the library keeps: a burst of loss, no
+	 * reason to end. Nothing of the packet was noted as received, so it is
+	 * sent again, the first missing bytes first. */
 	if (rv != 0 && rv != NGTCP2_ERR_INTERNAL)
 		return end(q, rv);
 	if (in_flight(q) < before)
-		q->acked_ns = now_ns;
+		q->acked_ns = q->now_ns;
 	poll_soon(q);
 	poll_if_due(q);
 	return q->end;
 }
 
+/* The next event by the library's clock. */
+static uint64_t
+next_event(const struct quic *q)
+{
+	uint64_t t = ngtcp2_conn_get_expiry(q->conn);
+
+	return t < q->poll_ns ? t : q->poll_ns;
+}
+
 uint64_t
 quic_expiry(const struct quic *q)
 {
+	uint64_t t = q->end == QUIC_ALIVE ? next_event(q) : UINT64_MAX;
+
+	if (t == UINT64_MAX)
+		return t;
+	return t > q->skew_ns ? t - q->skew_ns : 0;
+}
+
+/* The library has no call for "try again now". So the time until its next probe
+ * passes at once: its clock is put forward. */
+enum quic_end
+quic_moved(struct quic *q, uint64_t now_ns)
+{
 	uint64_t t;
 
-	if (q->end != QUIC_ALIVE)
-		return UINT64_MAX;
+	if (!quic_is_established(q) || in_flight(q) == 0)
+		return q->end;
+	set_now(q, now_ns);
 	t = ngtcp2_conn_get_expiry(q->conn);
-	return t < q->poll_ns ? t : q->poll_ns;
+	if (t != UINT64_MAX && t > q->now_ns &&
+	    t - q->now_ns < QUIC_IDLE_S * NGTCP2_SECONDS &&
+	    t - q->now_ns > ngtcp2_conn_get_pto(q->conn))
+		q->skew_ns += t - q->now_ns;
+	return quic_expire(q, now_ns);
 }
 
 enum quic_end
@@ -705,8 +745,8 @@ quic_expire(struct quic *q, uint64_t now_ns)
 
 	if (q->end != QUIC_ALIVE)
 		return q->end;
-	q->now_ns = now_ns;
-	if ((rv = ngtcp2_conn_handle_expiry(q->conn, now_ns)) != 0)
+	set_now(q, now_ns);
+	if ((rv = ngtcp2_conn_handle_expiry(q->conn, q->now_ns)) != 0)
 		return end(q, rv);
 	poll_if_due(q);
 	return q->end;
@@ -815,8 +855,8 @@ write_one(struct quic *q, uint8_t *dest, size_t room)
 	q->flushed = 0;
 	while (n == NGTCP2_ERR_WRITE_MORE && q->flushed == 0) {
 		q->dest = dest;
-		if (q->established && offers++ < OFFERS_MAX &&
-		    q->calls->next(q->arg, &c))
+		if (q->established && q->under_way < IN_FLIGHT_MAX &&
+		    offers++ < OFFERS_MAX && q->calls->next(q->arg, &c))
 			n = c.id == -1 ? put_datagram(q, &c)
 				       : put_stream(q, &c);
 		else if (q->flushed == 0)
@@ -836,10 +876,10 @@ quic_write(struct quic *q, uint8_t *buf, size_t cap, size_t most, size_t *seg,
 	*seg = 0;
 	if (q->end != QUIC_ALIVE || cap < DATAGRAM_MIN || q->dest != NULL)
 		return 0;
-	q->now_ns = now_ns;
+	set_now(q, now_ns);
 	q->most = most < DATAGRAM_MIN ? DATAGRAM_MIN : most;
-	if (in_flight(q) == 0)
-		q->acked_ns = now_ns;
+	if ((q->under_way = in_flight(q)) == 0)
+		q->acked_ns = q->now_ns;
 	full = ngtcp2_conn_get_send_quantum(q->conn);
 	cap = cap < full ? cap : full < DATAGRAM_MAX ? DATAGRAM_MAX : full;
 	cap = cap < QUIC_WRITE_MAX ? cap : QUIC_WRITE_MAX;
@@ -856,12 +896,13 @@ quic_write(struct quic *q, uint8_t *buf, size_t cap, size_t most, size_t *seg,
 		if (len == 0)
 			*seg = (size_t)n;
 		len += (size_t)n;
+		q->under_way += (size_t)n;
 		/* A probe of the path's MTU goes alone: it is longer. */
 	} while ((size_t)n == *seg && *seg <= full && ++count < TRAIN_MAX);
 	if (n < 0)
 		end(q, (int)n);
 	if (len > 0)
-		ngtcp2_conn_update_pkt_tx_time(q->conn, now_ns);
+		ngtcp2_conn_update_pkt_tx_time(q->conn, q->now_ns);
 	return len;
 }
 
@@ -963,10 +1004,11 @@ quic_close(
 
 	if (!quic_is_established(q) || q->dest != NULL)
 		return 0;
+	set_now(q, now_ns);
 	close_error_init(&e);
 	close_error_set(&e, code, NULL, 0);
 	n = ngtcp2_conn_write_connection_close(
-	    q->conn, NULL, NULL, buf, cap, &e, now_ns);
+	    q->conn, NULL, NULL, buf, cap, &e, q->now_ns);
 	q->end = QUIC_CLOSED;
 	q->code = code;
 	return n > 0 ? (size_t)n : 0;

@@ -132,6 +132,10 @@ size_t quic_write(struct quic *q, uint8_t *buf, size_t cap, size_t most,
  * called after it. */
 uint64_t quic_expiry(const struct quic *q);
 enum quic_end quic_expire(struct quic *q, uint64_t now_ns);
+/* The path below has changed: when what was sent is missing, the next probe is
+ * due now, not after the time-out that has grown meanwhile (twice as long each
+ * time). quic_write is to be called after it. */
+enum quic_end quic_moved(struct quic *q, uint64_t now_ns);
 /* What quic_read, quic_write or quic_expire ended with; the peer's code. */
 enum quic_end quic_ended(const struct quic *q, uint64_t *code);
 

@@ -61,13 +61,14 @@ struct fx {
 	uint64_t now;
 	uint64_t delay;	   /* ns, one way */
 	uint64_t jitter;   /* ns more, at random: reorders */
+	bool halve;	   /* every other datagram is lost */
 	double loss, flip; /* probability */
 	uint64_t rate;	   /* bytes a second; 0: any */
 	uint64_t queue;	   /* ns of the link's queue, then it drops */
 	uint64_t busy[2];  /* when the link is free again */
 	size_t mtu;	   /* longer datagrams are lost */
 	uint64_t seed;
-	unsigned lost, flipped;
+	unsigned lost, flipped, odd;
 	uint8_t psk[2][PSK_LEN];
 	struct quic_config config[2];
 	size_t most;
@@ -355,6 +356,7 @@ fx_post(struct fx *f, size_t i, const uint8_t *data, size_t len)
 	uint64_t start = f->now > f->busy[i] ? f->now : f->busy[i];
 
 	if (len > f->mtu || fx_random(f) < f->loss ||
+	    (f->halve && i == 1 && f->odd++ % 2) ||
 	    (f->rate > 0 && start - f->now > f->queue)) {
 		f->lost++;
 		return;

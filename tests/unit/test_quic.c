@@ -266,6 +266,8 @@ static void
 test_gaps(void **state)
 {
 	struct fx *f = fx_new();
+	struct fx_stream *b;
+	int64_t id;
 
 	(void)state;
 	f->delay = 20 * MS;
@@ -273,8 +275,15 @@ test_gaps(void **state)
 	f->config[0].window = f->config[1].window = 16 << 20;
 	fx_connect(f);
 	transfer(f, 20 << 20, 0, 60 * SEC);
-	f->loss = 0.3;
-	transfer(f, 20 << 20, 0, 600 * SEC);
+	id = fx_open(f, 0, 40 << 20);
+	b = fx_stream(&f->end[1], id);
+	f->halve = true;
+	fx_run(f, 30 * MS);
+	f->halve = false;
+	assert_true(f->lost > 1500);
+	fx_run(f, 2 * SEC);
+	assert_int_equal(40 << 20, b->got);
+	check_clean(f);
 	fx_free(f);
 }
 
@@ -661,6 +670,50 @@ test_trains(void **state)
 	fx_free(f);
 }
 
+/* The path is dead for a while, then another one is there: what is under way is
+ * tried again at once, not after time-outs as long as the silence. */
+static void
+test_moved(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 40; i++) {
+		struct fx *f = fx_new();
+		struct fx_stream *b;
+		uint64_t before;
+		int64_t id;
+
+		f->delay = 10 * MS;
+		f->rate = 12500000;
+		f->queue = 50 * MS;
+		f->config[1].stream_window = 2 << 20;
+		fx_connect(f);
+		id = fx_open(f, 0, 100 << 20);
+		b = fx_stream(&f->end[1], id);
+		fx_run(f, SEC);
+		f->loss = 1;
+		fx_run(f, (500 + i * 373) * MS);
+		f->loss = 0;
+		before = b->got;
+		assert_int_equal(
+		    QUIC_ALIVE, quic_moved(f->end[i % 2].q, f->now));
+		assert_int_equal(
+		    QUIC_ALIVE, quic_moved(f->end[!(i % 2)].q, f->now));
+		fx_run(f, 250 * MS);
+		assert_true(b->got > before + 20000);
+		/* With nothing amiss it does no harm. */
+		fx_run(f, SEC);
+		quic_moved(f->end[0].q, f->now);
+		quic_moved(f->end[1].q, f->now);
+		before = b->got;
+		fx_run(f, SEC);
+		assert_true(b->got > before + 8000000);
+		check_clean(f);
+		fx_free(f);
+	}
+}
+
 static void
 test_close(void **state)
 {
@@ -821,6 +874,7 @@ main(void)
 	    cmocka_unit_test(test_datagrams),
 	    cmocka_unit_test(test_smaller_path),
 	    cmocka_unit_test(test_trains),
+	    cmocka_unit_test(test_moved),
 	    cmocka_unit_test(test_close),
 	    cmocka_unit_test(test_gone),
 	    cmocka_unit_test(test_stateless_reset),
