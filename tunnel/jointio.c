@@ -245,7 +245,9 @@ begin_stream(struct joint *j)
 			hangup_watch(
 			    &j->out_watch, l, j->out.fd, out_hangup, j);
 		sink_start(&j->sink, l, &j->out);
-		if (reserve(j, JOINT_WINDOW_OPEN - JOINT_WINDOW))
+		/* Ours is given with the answer: the library forgets what is
+		 * given before it is done with its handshake. */
+		if (reserve(j, JOINT_WINDOW_OPEN - JOINT_WINDOW) && !j->ours)
 			give_credit(j);
 		link_dirty(j->link, j);
 	} else if (blockq_len(&j->sink.q) > 0) {
