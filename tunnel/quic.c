@@ -2,9 +2,9 @@
 /* One QUIC connection by libngtcp2 (RFC 9000, 9001, 9002, 9221). Nothing else
  * touches that library, so that its API's changes end here.
  *
- * What the library does not tell is found out here: that the peer reads a stream
- * no more, and that a client's first connection id is answered by a stateless
- * reset. */
+ * What the library does not tell is found out here: that the peer reads a
+ * stream no more, and that a client's first connection id is answered by a
+ * stateless reset. */
 #include "quic.h"
 
 #include <errno.h>
@@ -48,7 +48,7 @@
 #define get_stat ngtcp2_conn_get_conn_stat
 #endif
 
-/* BBR version 2. Measured over a simulated link with its queue of 50 ms, Mbit/s:
+/* BBR version 2. Over a simulated link with a queue of 50 ms, Mbit/s:
  *                                     BBR2   BBR  CUBIC
  * 200 Mbit/s, 20 ms, 1 % random loss   173   182      4
  * 200 Mbit/s, 20 ms, 10 %              155   139      1
@@ -68,6 +68,7 @@
  * stream; random loss makes at most one gap of four packets. */
 #define IN_FLIGHT_MAX ((uint64_t)GAPS_MAX * 7 / 2 * DATAGRAM_MAX)
 #define IDS_MAX 8	 /* connection ids of ours at a time */
+#define HURRY_MAX 8	 /* timers passed over at once */
 #define OFFERS_MAX 65536 /* chunks in vain, for one packet */
 #define BUCKETS 64
 
@@ -105,6 +106,8 @@ struct quic {
 
 	uint64_t now_ns; /* the library's clock, ahead by skew_ns */
 	uint64_t skew_ns;
+	uint64_t heard_ns;  /* when the last datagram came */
+	unsigned hurry;	    /* see put_forward */
 	uint64_t acked_ns;  /* when something was acknowledged, or all was */
 	uint64_t under_way; /* bytes, roughly, while quic_write runs */
 	size_t most;	    /* bytes of a datagram */
@@ -204,8 +207,8 @@ is_writable(struct quic *q, int64_t id)
 }
 
 /* A stream that we have reset and read no more, and of whose data nothing is
- * under way, is over for the caller. The library waits for the peer's end of it,
- * which does not come when the reset overtook the stream's first packet. */
+ * under way, is over for the caller. The library waits for the peer's end of
+ * it, which does not come when the reset overtook the stream's first packet. */
 static void
 close_early(struct quic *q, struct stream *s)
 {
@@ -214,7 +217,7 @@ close_early(struct quic *q, struct stream *s)
 	discard(q, s);
 }
 
-/* The caller may change anything in these calls, but only these end a stream. */
+/* The caller may change anything in these calls but the list of streams. */
 static void
 poll_streams(struct quic *q)
 {
@@ -419,9 +422,9 @@ may_open_cb(ngtcp2_conn *conn, uint64_t max, void *arg)
 	return 0;
 }
 
-/* A stream with an error code was reset or stopped by either side. When that was
- * neither us nor the peer's reset, or when bytes are missing, then the peer has
- * stopped it, shorter ago than a poll. */
+/* A stream with an error code was reset or stopped by either side. When that
+ * was neither us nor the peer's reset, or when bytes are missing, then the peer
+ * has stopped it, shorter ago than a poll. */
 static int
 closed_cb(ngtcp2_conn *conn, uint32_t flags, int64_t id, uint64_t code,
     void *arg, void *stream)
@@ -624,8 +627,8 @@ quic_free(struct quic *q)
 	free(q);
 }
 
-/* Before the other side is proven whatever is wrong means that it lacks the key,
- * or that somebody else has answered. */
+/* Before the other side is proven, whatever is wrong means that it lacks the
+ * key, or that somebody else has answered. */
 static enum quic_end
 end(struct quic *q, int rv)
 {
@@ -694,6 +697,7 @@ quic_read(struct quic *q, const uint8_t *data, size_t len, uint64_t now_ns)
 	 * sent again, the first missing bytes first. */
 	if (rv != 0 && rv != NGTCP2_ERR_INTERNAL)
 		return end(q, rv);
+	q->heard_ns = q->now_ns;
 	if (in_flight(q) < before)
 		q->acked_ns = q->now_ns;
 	poll_soon(q);
@@ -720,21 +724,12 @@ quic_expiry(const struct quic *q)
 	return t > q->skew_ns ? t - q->skew_ns : 0;
 }
 
-/* The library has no call for "try again now". So the time until its next probe
- * passes at once: its clock is put forward. */
+/* quic_write does the rest. */
 enum quic_end
 quic_moved(struct quic *q, uint64_t now_ns)
 {
-	uint64_t t;
-
-	if (!quic_is_established(q) || in_flight(q) == 0)
-		return q->end;
-	set_now(q, now_ns);
-	t = ngtcp2_conn_get_expiry(q->conn);
-	if (t != UINT64_MAX && t > q->now_ns &&
-	    t - q->now_ns < QUIC_IDLE_S * NGTCP2_SECONDS &&
-	    t - q->now_ns > ngtcp2_conn_get_pto(q->conn))
-		q->skew_ns += t - q->now_ns;
+	if (quic_is_established(q) && in_flight(q) > 0)
+		q->hurry = HURRY_MAX;
 	return quic_expire(q, now_ns);
 }
 
@@ -866,29 +861,19 @@ write_one(struct quic *q, uint8_t *dest, size_t room)
 	return q->flushed != 0 ? q->flushed : n;
 }
 
-size_t
-quic_write(struct quic *q, uint8_t *buf, size_t cap, size_t most, size_t *seg,
-    uint64_t now_ns)
+/* Datagrams of one length, the last perhaps shorter. */
+static size_t
+write_train(struct quic *q, uint8_t *buf, size_t cap, size_t *seg)
 {
-	size_t full, len = 0, count = 0, room;
+	size_t full = ngtcp2_conn_get_path_max_tx_udp_payload_size(q->conn);
+	size_t room, len = 0, count = 0;
 	ngtcp2_ssize n;
 
-	*seg = 0;
-	if (q->end != QUIC_ALIVE || cap < DATAGRAM_MIN || q->dest != NULL)
-		return 0;
-	set_now(q, now_ns);
-	q->most = most < DATAGRAM_MIN ? DATAGRAM_MIN : most;
-	if ((q->under_way = in_flight(q)) == 0)
-		q->acked_ns = q->now_ns;
-	full = ngtcp2_conn_get_send_quantum(q->conn);
-	cap = cap < full ? cap : full < DATAGRAM_MAX ? DATAGRAM_MAX : full;
-	cap = cap < QUIC_WRITE_MAX ? cap : QUIC_WRITE_MAX;
-	full = ngtcp2_conn_get_path_max_tx_udp_payload_size(q->conn);
 	do {
 		room = len == 0 ? q->most : *seg;
 		if (room > cap - len) {
 			if (len > 0)
-				break;
+				return len;
 			room = cap;
 		}
 		if ((n = write_one(q, buf + len, room)) <= 0)
@@ -901,8 +886,57 @@ quic_write(struct quic *q, uint8_t *buf, size_t cap, size_t most, size_t *seg,
 	} while ((size_t)n == *seg && *seg <= full && ++count < TRAIN_MAX);
 	if (n < 0)
 		end(q, (int)n);
-	if (len > 0)
+	return len;
+}
+
+/* The library has no call for "try again now". So the time until its next timer
+ * passes at once, its clock is put forward, until it has something to send; but
+ * never to where it would take the peer for gone. */
+static bool
+put_forward(struct quic *q)
+{
+	uint64_t t = ngtcp2_conn_get_expiry(q->conn);
+	int rv;
+
+	if (t >= q->heard_ns + QUIC_IDLE_S * NGTCP2_SECONDS) {
+		q->hurry = 0;
+		return false;
+	}
+	if (t <= q->now_ns + ngtcp2_conn_get_pto(q->conn))
+		return false;
+	q->hurry--;
+	q->skew_ns += t - q->now_ns;
+	q->now_ns = t;
+	if ((rv = ngtcp2_conn_handle_expiry(q->conn, t)) != 0)
+		end(q, rv);
+	return rv == 0;
+}
+
+size_t
+quic_write(struct quic *q, uint8_t *buf, size_t cap, size_t most, size_t *seg,
+    uint64_t now_ns)
+{
+	size_t quantum, len;
+
+	*seg = 0;
+	if (q->end != QUIC_ALIVE || cap < DATAGRAM_MIN || q->dest != NULL)
+		return 0;
+	set_now(q, now_ns);
+	q->most = most < DATAGRAM_MIN ? DATAGRAM_MIN : most;
+	if ((q->under_way = in_flight(q)) == 0)
+		q->acked_ns = q->now_ns;
+	quantum = ngtcp2_conn_get_send_quantum(q->conn);
+	if (quantum < DATAGRAM_MAX)
+		quantum = DATAGRAM_MAX;
+	cap = cap < quantum ? cap : quantum;
+	cap = cap < QUIC_WRITE_MAX ? cap : QUIC_WRITE_MAX;
+	do
+		len = write_train(q, buf, cap, seg);
+	while (len == 0 && q->hurry > 0 && put_forward(q));
+	if (len > 0) {
+		q->hurry = 0;
 		ngtcp2_conn_update_pkt_tx_time(q->conn, q->now_ns);
+	}
 	return len;
 }
 
@@ -1014,8 +1048,8 @@ quic_close(
 	return n > 0 ? (size_t)n : 0;
 }
 
-/* A datagram alone in a packet: short header with a packet number of four bytes,
- * frame type, length of two bytes, AEAD tag. */
+/* A datagram alone in a packet: short header with a packet number of four
+ * bytes, frame type, length of two bytes, AEAD tag. */
 size_t
 quic_datagram_max(const struct quic *q)
 {

@@ -116,6 +116,8 @@ end_step(struct fx *f, size_t i, uint8_t what, uint8_t arg)
 	default:
 		if (arg == 255)
 			quic_close(e->q, arg, buf, sizeof(buf), f->now);
+		else
+			quic_moved(e->q, f->now);
 		break;
 	}
 }
