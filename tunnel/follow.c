@@ -140,16 +140,14 @@ follow_path(struct follow **out, struct loop *l, const char *path, line_fn *fn,
 	if (S_ISREG(st.st_mode)) {
 		while (take(f))
 			;
+	} else if (S_ISCHR(st.st_mode) && !isatty(fd)) {
+		take(f); /* /dev/null can't be waited for */
 	} else {
 		if (S_ISFIFO(st.st_mode) && !input &&
 		    (f->fifo = strdup(path)) == NULL)
 			rc = -ENOMEM;
-		/* /dev/null can't be waited for: it is always ready */
-		if (rc == 0 && watch(f) != 0) {
-			unwatch(f);
-			while (take(f))
-				;
-		}
+		if (rc == 0)
+			rc = watch(f);
 	}
 	if (rc != 0) {
 		follow_free(f);

@@ -71,7 +71,7 @@ rendezvous() {
 # As the pipeline would do it, at once: b is at port 7002, a at 7001, c at 7003.
 # wired WHO: the options for that.
 wired() {
-	local port peer n=7001
+	local port='' peer n=7001
 	for peer in "$a" "$b" "$c"; do
 		echo "path key=$peer state=direct endpoint=198.51.100.1:$n"
 		n=$((n + 1))
@@ -329,6 +329,18 @@ scenario_stranger() {
 	grep -q 'no nat-pipe that knows our key answers' err
 	same 'packets of b' "$(wc -l <heard)" 0
 	same 'peers of b' "$(answers stats | grep -c 'name=up value=0')" 1
+	# who is taken from the allow file is a stranger again
+	echo "allow $a" >>allow
+	kill -HUP $b_pid
+	same allowed "$(echo hello | client -w 10 b)" hello
+	echo "allow $c" >allow
+	kill -HUP $b_pid
+	within one_peer
+	code 111 client -w 1 b </dev/null 2>/dev/null
+}
+
+one_peer() {
+	answers stats | grep -q 'name=peers value=1'
 }
 
 scenario_shared() {

@@ -120,6 +120,10 @@ parse() {
 	    "$c" -k "$k" -S nokey@h:1 7000 "$key"
 	refused 100 '-S is malformed' "$c" -k "$k" -S "$key@h:1 -x" 7000 "$key"
 	refused 100 '70000 is not a UDP port' "$c" -k "$k" -S "$server" 70000 "$key"
+	refused 100 'sock is not a UDP port, nor the path' \
+	    "$c" -k "$k" -S "$server" sock "$key"
+	refused 100 '-m and -o are nat-port.s: ./sock is served already' \
+	    "$c" -o -k "$k" -S "$server" ./sock "$key"
 	refused 100 'short is not a public key' "$c" -k "$k" -S "$server" 7000 short
 	refused 100 'give the daemon' "$c" -k "$k" -S "$server" 7000
 	refused 100 'give the public key' "$c" -k "$k" -S "$server" 7000 -- true
