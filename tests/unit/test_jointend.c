@@ -481,13 +481,36 @@ a_process_that_ends_well(void **state)
 	hear(a[1], "");
 	fx_turn(10); /* its end is acknowledged */
 	say(a[1], "last words");
+	hear(b[1], "last words");
+	fx_turn(10); /* acknowledged, too: the end goes alone */
 	shutdown(a[1], SHUT_WR);
 	FX_UNTIL(y.ended);
 	tunnel_free(fx_b);
 	fx_b = NULL;
 	ended(JOINT_DONE, JOINT_DONE);
-	hear(b[1], "last words");
 	hear(b[1], "");
+	leave();
+}
+
+static void
+an_opener_that_ends_well(void **state)
+{
+	(void)state;
+	join(fx_pair);
+	say(a[1], "question");
+	shutdown(a[1], SHUT_WR);
+	hear(b[1], "question");
+	hear(b[1], "");
+	fx_turn(10);
+	say(b[1], "last words");
+	hear(a[1], "last words");
+	fx_turn(10); /* acknowledged, too: the end goes alone */
+	shutdown(b[1], SHUT_WR);
+	FX_UNTIL(x.ended);
+	tunnel_free(fx_a);
+	fx_a = NULL;
+	ended(JOINT_DONE, JOINT_DONE);
+	hear(a[1], "");
 	leave();
 }
 
@@ -575,6 +598,7 @@ main(void)
 	    TEST(without_a_path_it_waits_so_long),
 	    TEST(a_process_that_ends),
 	    TEST(a_process_that_ends_well),
+	    TEST(an_opener_that_ends_well),
 	    TEST(what_waits_to_be_written_outlives_the_connection),
 	    TEST(the_end_may_end_the_link),
 	};
