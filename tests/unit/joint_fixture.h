@@ -51,7 +51,7 @@ static struct joint *fx_offers[1200];
 static size_t fx_n_offers;
 static void (*fx_on_offer)(struct joint *j);
 
-static void
+static __attribute__((unused)) void
 fx_opened(void *arg, struct joint *j)
 {
 	(void)arg;
@@ -60,7 +60,7 @@ fx_opened(void *arg, struct joint *j)
 		fx_on_offer(j);
 }
 
-static void
+static __attribute__((unused)) void
 fx_tick_cb(evutil_socket_t fd, short events, void *arg)
 {
 	(void)fd;
@@ -80,7 +80,7 @@ fx_tick_cb(evutil_socket_t fd, short events, void *arg)
 		}                                                              \
 	} while (0)
 
-static void
+static __attribute__((unused)) void
 fx_turn(int ticks)
 {
 	fx_ticks = 0;
@@ -88,7 +88,7 @@ fx_turn(int ticks)
 		event_base_loop(fx_loop.base, EVLOOP_ONCE);
 }
 
-static void
+static __attribute__((unused)) void
 fx_tunnel(struct tunnel **t, int i)
 {
 	struct tunnel_config c = {
@@ -104,7 +104,7 @@ fx_tunnel(struct tunnel **t, int i)
 	assert_int_equal(tunnel_new(t, &c), 0);
 }
 
-static void
+static __attribute__((unused)) void
 fx_path(struct link *l, struct tunnel *to)
 {
 	struct addr at;
@@ -113,7 +113,7 @@ fx_path(struct link *l, struct tunnel *to)
 	link_path(l, LINK_DIRECT, &at, NULL);
 }
 
-static int
+static __attribute__((unused)) int
 fx_start(void **state)
 {
 	const struct timeval tick = {0, 5000};
@@ -137,7 +137,7 @@ fx_start(void **state)
 	return 0;
 }
 
-static uint64_t
+static __attribute__((unused)) uint64_t
 fx_memory(struct link *l)
 {
 	struct link_status s;
@@ -146,7 +146,7 @@ fx_memory(struct link *l)
 	return s.memory;
 }
 
-static uint32_t
+static __attribute__((unused)) uint32_t
 fx_streams(struct link *l)
 {
 	struct link_status s;
@@ -156,7 +156,7 @@ fx_streams(struct link *l)
 }
 
 /* Everything was given back, down to the last stream's shell. */
-static int
+static __attribute__((unused)) int
 fx_end(void **state)
 {
 	(void)state;
@@ -177,7 +177,7 @@ fx_end(void **state)
 
 /* ---- joints ---- */
 
-static void
+static __attribute__((unused)) void
 fx_answered(void *arg, enum opening_reason r, uint16_t port)
 {
 	struct fx_side *s = arg;
@@ -187,7 +187,7 @@ fx_answered(void *arg, enum opening_reason r, uint16_t port)
 	s->port = port;
 }
 
-static void
+static __attribute__((unused)) void
 fx_ended(void *arg, const struct joint_result *r)
 {
 	struct fx_side *s = arg;
@@ -197,7 +197,7 @@ fx_ended(void *arg, const struct joint_result *r)
 	s->j = NULL;
 }
 
-static struct joint_config
+static __attribute__((unused)) struct joint_config
 fx_config(struct fx_side *s, int in, int out)
 {
 	memset(s, 0, sizeof(*s));
@@ -208,7 +208,7 @@ fx_config(struct fx_side *s, int in, int out)
 	    .arg = s};
 }
 
-static struct opening
+static __attribute__((unused)) struct opening
 fx_what(enum opening_to to)
 {
 	struct opening o = {.to = to};
@@ -220,7 +220,7 @@ fx_what(enum opening_to to)
 	return o;
 }
 
-static void
+static __attribute__((unused)) void
 fx_open_as(struct fx_side *s, enum opening_to to, const struct joint_config *c)
 {
 	struct opening what = fx_what(to);
@@ -228,7 +228,7 @@ fx_open_as(struct fx_side *s, enum opening_to to, const struct joint_config *c)
 	assert_int_equal(joint_open(&s->j, fx_la, &what, c), 0);
 }
 
-static void
+static __attribute__((unused)) void
 fx_open(struct fx_side *s, int in, int out)
 {
 	struct joint_config c = fx_config(s, in, out);
@@ -236,7 +236,7 @@ fx_open(struct fx_side *s, int in, int out)
 	fx_open_as(s, OPENING_PROGRAM, &c);
 }
 
-static void
+static __attribute__((unused)) void
 fx_accept(struct fx_side *s, struct joint *j, int in, int out)
 {
 	struct joint_config c = fx_config(s, in, out);
@@ -250,7 +250,7 @@ fx_accept(struct fx_side *s, struct joint *j, int in, int out)
 static uint8_t fx_pattern_table[65536 + 251];
 
 /* Byte n of a stream; period and blocks have no common measure. */
-static const uint8_t *
+static __attribute__((unused)) const uint8_t *
 fx_pattern(uint64_t at)
 {
 	if (fx_pattern_table[0] == 0) {
@@ -277,7 +277,7 @@ struct fx_feeder {
 	struct event *ev;
 };
 
-static void
+static __attribute__((unused)) void
 fx_feed_cb(evutil_socket_t fd, short events, void *arg)
 {
 	struct fx_feeder *f = arg;
@@ -310,7 +310,7 @@ fx_feed_cb(evutil_socket_t fd, short events, void *arg)
 		close((int)fd);
 }
 
-static void
+static __attribute__((unused)) void
 fx_feed(struct fx_feeder *f, int fd, uint64_t total)
 {
 	memset(f, 0, sizeof(*f));
@@ -321,7 +321,7 @@ fx_feed(struct fx_feeder *f, int fd, uint64_t total)
 	event_add(f->ev, NULL);
 }
 
-static void
+static __attribute__((unused)) void
 fx_feed_end(struct fx_feeder *f)
 {
 	event_free(f->ev);
@@ -336,7 +336,7 @@ struct fx_drain {
 	struct event *ev;
 };
 
-static void
+static __attribute__((unused)) void
 fx_drain_cb(evutil_socket_t fd, short events, void *arg)
 {
 	struct fx_drain *d = arg;
@@ -360,7 +360,7 @@ fx_drain_cb(evutil_socket_t fd, short events, void *arg)
 	}
 }
 
-static void
+static __attribute__((unused)) void
 fx_drain(struct fx_drain *d, int fd)
 {
 	memset(d, 0, sizeof(*d));
@@ -369,19 +369,19 @@ fx_drain(struct fx_drain *d, int fd)
 	event_add(d->ev, NULL);
 }
 
-static void
+static __attribute__((unused)) void
 fx_drain_end(struct fx_drain *d)
 {
 	event_free(d->ev);
 }
 
-static void
+static __attribute__((unused)) void
 fx_pair(int s[2])
 {
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, s), 0);
 }
 
-static void
+static __attribute__((unused)) void
 fx_tcp(int s[2])
 {
 	struct sockaddr_in at = {
