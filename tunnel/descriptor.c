@@ -122,16 +122,30 @@ descriptor_settle(struct descriptor *d)
 	d->given = d->fd;
 }
 
+static void
+set_reset(const struct descriptor *d, bool reset)
+{
+	struct linger at_once = {.l_onoff = reset, .l_linger = 0};
+
+	setsockopt(d->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+}
+
+void
+descriptor_arm(struct descriptor *d)
+{
+	if (!d->tcp)
+		return;
+	set_reset(d, true);
+	d->armed = true;
+}
+
 void
 descriptor_close(struct descriptor *d, bool reset)
 {
-	struct linger at_once = {.l_onoff = 1, .l_linger = 0};
-
 	if (d->kind == DESCRIPTOR_NONE)
 		return;
-	if (reset && d->tcp)
-		setsockopt(
-		    d->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	if (d->tcp && reset != d->armed)
+		set_reset(d, reset);
 	descriptor_settle(d);
 	close(d->fd);
 	d->kind = DESCRIPTOR_NONE;

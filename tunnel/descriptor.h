@@ -23,7 +23,7 @@ struct descriptor {
 	int fd;	     /* to read, write and watch */
 	int given;   /* what it was made of */
 	size_t step; /* bytes of one write, with DESCRIPTOR_SHARED */
-	bool tcp, stream, terminal;
+	bool tcp, stream, terminal, armed;
 };
 
 /* given -1: DESCRIPTOR_NONE. Returns 0 or -errno; the given descriptor stays
@@ -31,6 +31,8 @@ struct descriptor {
 int descriptor_open(struct descriptor *d, int given, bool write);
 void descriptor_release(struct descriptor *d); /* in place of settle */
 void descriptor_settle(struct descriptor *d);
+/* A TCP connection ends by RST when this process is killed. */
+void descriptor_arm(struct descriptor *d);
 /* reset: a TCP connection ends by RST, so that who is there sees an error. */
 void descriptor_close(struct descriptor *d, bool reset);
 bool descriptor_is_open(const struct descriptor *d);

@@ -241,6 +241,9 @@ settle_descriptors(struct joint *j)
 {
 	descriptor_settle(&j->in);
 	descriptor_settle(&j->out);
+	/* who is there is not to take our death for an end */
+	if (j->same)
+		descriptor_arm(&j->in);
 }
 
 static int

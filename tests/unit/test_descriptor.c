@@ -275,6 +275,33 @@ an_abort_is_no_end(void **state)
 	descriptor_close(&b, false);
 }
 
+/* The kernel closes what a process leaves that was killed. */
+static void
+a_sudden_death_is_no_end(void **state)
+{
+	struct descriptor a, b;
+	int s[2];
+
+	(void)state;
+	tcp_pair(s);
+	assert_int_equal(descriptor_open(&a, s[0], false), 0);
+	assert_int_equal(descriptor_open(&b, s[1], false), 0);
+	descriptor_arm(&a);
+	close(s[0]);
+	assert_int_equal(get(&b, 1), -ECONNRESET);
+	descriptor_close(&b, false);
+
+	tcp_pair(s);
+	assert_int_equal(descriptor_open(&a, s[0], false), 0);
+	assert_int_equal(descriptor_open(&b, s[1], false), 0);
+	descriptor_arm(&a);
+	assert_int_equal(put(&a, "all"), 3);
+	descriptor_close(&a, false);
+	assert_int_equal(get(&b, 10), 3);
+	assert_int_equal(get(&b, 10), 0);
+	descriptor_close(&b, false);
+}
+
 static void
 one_socket_by_two_numbers(void **state)
 {
@@ -309,6 +336,7 @@ main(void)
 	    cmocka_unit_test(released_it_is_the_callers),
 	    cmocka_unit_test(errors_are_seen_without_reading),
 	    cmocka_unit_test(an_abort_is_no_end),
+	    cmocka_unit_test(a_sudden_death_is_no_end),
 	    cmocka_unit_test(one_socket_by_two_numbers),
 	};
 
