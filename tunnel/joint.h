@@ -15,7 +15,7 @@
 
 #include "opening.h"
 
-#define JOINT_AHEAD (256 * 1024)	/* bytes read ahead, not sent yet */
+#define JOINT_AHEAD (256 * 1024) /* bytes read ahead, not sent yet */
 /* Bytes: a stream's first credit (quic_config.stream_window), which costs the
  * budget nothing; what it becomes at once and may grow to, as the budget has
  * room. A connection's credit (quic_config.window) is given back on receipt, so
@@ -24,7 +24,7 @@
 #define JOINT_WINDOW_OPEN (256 * 1024)
 #define JOINT_WINDOW_MAX (16 << 20)
 #define JOINT_RESERVE (64 * 1024) /* bytes read ahead that cost it nothing */
-#define JOINT_DATAGRAMS 256		/* that wait, each way; then the oldest goes */
+#define JOINT_DATAGRAMS 256 /* that wait, each way; then the oldest goes */
 
 struct joint;
 struct link;
@@ -35,11 +35,11 @@ enum joint_end {
 	JOINT_NO_PATH,	 /* no connection within wait_ms */
 	JOINT_GONE,	 /* the connection died: nothing heard */
 	JOINT_RESTARTED, /* the peer's process is another one now */
-	JOINT_ABORTED,	 /* the other end gave up (its program or socket failed) */
-	JOINT_STOPPED,	 /* the other end reads no more; ours was not all sent */
-	JOINT_READ,	 /* reading from in failed */
-	JOINT_WRITE,	 /* writing to out failed: our reader is gone */
-	JOINT_CLOSED,	 /* this process ends, or joint_cancel */
+	JOINT_ABORTED, /* the other end gave up: its program or socket failed */
+	JOINT_STOPPED, /* the other end reads no more; ours was not all sent */
+	JOINT_READ,    /* reading from in failed */
+	JOINT_WRITE,   /* writing to out failed: our reader is gone */
+	JOINT_CLOSED,  /* this process ends, or joint_cancel */
 };
 const char *joint_end_name(enum joint_end e); /* "done", "refused", ... */
 const char *joint_end_text(enum joint_end e); /* a sentence for people */
@@ -47,7 +47,7 @@ const char *joint_end_text(enum joint_end e); /* a sentence for people */
 struct joint_result {
 	enum joint_end end;
 	enum opening_reason reason; /* with JOINT_REFUSED */
-	uint64_t sent, received;    /* bytes of in acknowledged, written to out */
+	uint64_t sent, received; /* bytes of in acknowledged, written to out */
 };
 
 struct joint_config {
@@ -59,10 +59,14 @@ struct joint_config {
 	 * MSG_DONTWAIT, so that nobody else's descriptor changes. */
 	int in, out;
 	bool hold;	  /* LISTEN: no end of ours until joint_finish */
-	bool listen_end; /* like nc -l: the peer's end is ours, too */
+	bool listen_end;  /* like nc -l: the peer's end is ours, too */
 	uint32_t wait_ms; /* for a connection; 0: 30 s; UINT32_MAX: for ever */
 	/* Ours only: the peer's answer; once. port as in opening.h. May be NULL. */
 	void (*answered)(void *arg, enum opening_reason r, uint16_t port);
+	/* Its end is none of the good ones, and its descriptors are closed when this
+	 * returns: the last chance to tell whoever would take that for an end.
+	 * Also from within joint_cancel; not to touch the joint. May be NULL. */
+	void (*broken)(void *arg);
 	/* Once; the joint is gone when it returns. */
 	void (*ended)(void *arg, const struct joint_result *result);
 	void *arg;
@@ -94,7 +98,7 @@ struct joint_status {
 	bool ours;	 /* we opened it */
 	bool answered;
 	uint64_t sent, received, queued, unwritten, window; /* bytes */
-	uint64_t dropped; /* datagrams */
+	uint64_t dropped;				    /* datagrams */
 	uint64_t since_ms;
 };
 void joint_status(const struct joint *j, struct joint_status *out);

@@ -8,12 +8,9 @@
 #define STREAMS 900
 
 struct raw_stream {
-	char out[4096];
-	size_t len, sent;
-	bool fin, fin_sent;
-	char in[200];
-	size_t got;
-	bool end, reset, stopped, closed;
+	size_t len, sent, got;
+	bool fin, fin_sent, end, reset, stopped, closed;
+	char in[200], out[4096];
 };
 
 static struct quic *raw;
@@ -403,7 +400,7 @@ many_that_stall(void **state)
 		char text[4096];
 
 		memset(text, 'x', sizeof(text));
-		memcpy(text, line, strlen(line));
+		memcpy(text, line, sizeof(line) - 1);
 		open_with(text, sizeof(text), false);
 	}
 	FX_UNTIL(fx_n_offers == STREAMS);
