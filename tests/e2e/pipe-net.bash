@@ -222,7 +222,8 @@ scenario_bytes() {
 	kill $b_pid
 	wait $b_pid || :
 	serve b2 sh -c 'cat data; exec >&-; cat >got; echo x >over'
-	{ sleep 0.3; cat data; } | client b >out
+	: >out
+	{ within cmp -s data out; cat data; } | client b >>out
 	within test -s over
 	cmp data out
 	cmp data got
@@ -245,6 +246,19 @@ scenario_bytes() {
 	socat -t 10 - EXEC:"$pipe -k a.key -P peers b" <data >out
 	cmp data out
 	same 'an empty stream' "$(client b </dev/null)" ''
+	# standard input and output at both ends: both end, and end well
+	kill $b_pid
+	wait $b_pid || :
+	for n in 1 2; do
+		input=data serve b4
+		client b <data >out
+		code 0 wait $b_pid
+		cmp data out
+		cmp data b4.out
+	done
+	input=data serve b4
+	same 'nothing there' "$(client b </dev/null | cmp - data)" ''
+	code 0 wait $b_pid
 }
 
 scenario_codes() {

@@ -18,14 +18,14 @@
 
 #include "doors.h"
 
-static char dir[] = "/tmp/natkit-test-doors.XXXXXX";
+static char dir[40];
 static const uint8_t pub[KEY_LEN] = {7}, other[KEY_LEN] = {8};
 
 static int
 make_dir(void **state)
 {
 	(void)state;
-	memcpy(dir + sizeof(dir) - 7, "XXXXXX", 6);
+	snprintf(dir, sizeof(dir), "/tmp/natkit-test-doors.XXXXXX");
 	return mkdtemp(dir) == NULL;
 }
 
