@@ -537,7 +537,7 @@ new_conn(
 	int rv;
 
 	randombytes_buf(ours.data, ours.datalen);
-	randombytes_buf(theirs.data, theirs.datalen);
+	quicpacket_mark(theirs.data, q->psk);
 	q->ids[q->n_ids++] = ours;
 	ngtcp2_settings_default(&settings);
 	settings.initial_ts = q->now_ns;

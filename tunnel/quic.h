@@ -106,6 +106,10 @@ struct quic_head {
 /* Returns 0 or -EBADMSG (also for what is not QUIC at all). Short headers are
  * taken to have ids of QUIC_CID_LEN. */
 int quic_peek(struct quic_head *out, const uint8_t *data, size_t len);
+/* Is it a first packet of who knows the PSK? Its destination id is half chance,
+ * half a keyed hash of that: to be looked at before quic_accept, which costs a
+ * thousand times as much. A recorded packet has the id that it had. */
+bool quic_is_marked(const struct quic_head *head, const uint8_t psk[PSK_LEN]);
 
 /* We begin. Returns 0 or -ENOMEM. */
 int quic_dial(

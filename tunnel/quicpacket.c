@@ -20,6 +20,7 @@
 #define INITIAL_MIN 1200 /* bytes of a client's datagram: section 14.1 */
 #define RESET_MIN 21	 /* bytes: section 10.3 */
 #define RESET_LEN 43	 /* bytes: looks like an acknowledgement of ours */
+#define NONCE 8		 /* bytes at random in a first id; its mark follows */
 
 static int
 peek_long(struct quic_head *h, struct cursor *c, uint8_t first, size_t len)
@@ -77,6 +78,39 @@ quicpacket_token(uint8_t out[QUICPACKET_TOKEN], const uint8_t psk[PSK_LEN],
 	psk_label(key, psk, "natkit 1 QUIC stateless reset");
 	crypto_generichash(out, QUICPACKET_TOKEN, cid, len, key, PSK_LEN);
 	sodium_memzero(key, sizeof(key));
+}
+
+/* What a nonce is followed by; longer than it is used. */
+static void
+mark_of(uint8_t out[QUICPACKET_TOKEN], const uint8_t psk[PSK_LEN],
+    const uint8_t *nonce)
+{
+	uint8_t key[PSK_LEN];
+
+	psk_label(key, psk, "natkit 1 QUIC first packet");
+	crypto_generichash(out, QUICPACKET_TOKEN, nonce, NONCE, key, PSK_LEN);
+	sodium_memzero(key, sizeof(key));
+}
+
+void
+quicpacket_mark(uint8_t *cid, const uint8_t psk[PSK_LEN])
+{
+	uint8_t mark[QUICPACKET_TOKEN];
+
+	randombytes_buf(cid, NONCE);
+	mark_of(mark, psk, cid);
+	memcpy(cid + NONCE, mark, QUIC_CID_LEN - NONCE);
+}
+
+bool
+quic_is_marked(const struct quic_head *h, const uint8_t psk[PSK_LEN])
+{
+	uint8_t mark[QUICPACKET_TOKEN];
+
+	if (!h->initial || h->cid_len != QUIC_CID_LEN)
+		return false;
+	mark_of(mark, psk, h->cid);
+	return sodium_memcmp(mark, h->cid + NONCE, QUIC_CID_LEN - NONCE) == 0;
 }
 
 /* It is shorter than what caused it, so that two sides that both know nothing

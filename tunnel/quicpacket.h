@@ -17,6 +17,8 @@ void quicpacket_token(uint8_t out[QUICPACKET_TOKEN], const uint8_t psk[PSK_LEN],
     const uint8_t *cid, size_t len);
 bool quicpacket_is_reset(
     const uint8_t *data, size_t len, const uint8_t token[QUICPACKET_TOKEN]);
+/* The destination id of a first packet (see quic_is_marked); QUIC_CID_LEN. */
+void quicpacket_mark(uint8_t *cid, const uint8_t psk[PSK_LEN]);
 /* Something that a peer sends at all: version 1, and neither Version
  * Negotiation nor Retry nor 0-RTT, which are never sent. */
 bool quicpacket_is_ours(const uint8_t *data, size_t len);
