@@ -115,6 +115,8 @@ joint_over(struct joint *j, enum joint_end end)
 	leave_stream(j, end);
 	source_stop(&j->source);
 	drop_buffers(j);
+	if (abort && j->config.broken != NULL)
+		j->config.broken(j->config.arg);
 	joint_close_out(j, abort);
 	joint_close_in(j, abort);
 	event_del(j->timer);

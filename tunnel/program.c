@@ -29,15 +29,23 @@ settle(struct program *p)
 		over(arg);
 }
 
+/* Before its standard input ends, which it would take for the peer's end. */
+static void
+joint_broken_cb(void *arg)
+{
+	struct program *p = arg;
+
+	if (p->child != NULL)
+		child_stop(p->child, false);
+}
+
 static void
 joint_ended_cb(void *arg, const struct joint_result *r)
 {
 	struct program *p = arg;
 
+	(void)r; /* after a good end it may go on, without the peer */
 	p->joint = NULL;
-	/* after a good end it may go on, without the peer */
-	if (p->child != NULL && r->end != JOINT_DONE)
-		child_stop(p->child, false);
 	settle(p);
 }
 
@@ -102,6 +110,7 @@ join(struct program *p, struct joint *j, struct pipes *pipes)
 	    &(struct joint_config){
 		.in = pipes->out[0],
 		.out = pipes->in[1],
+		.broken = joint_broken_cb,
 		.ended = joint_ended_cb,
 		.arg = p,
 	    });
@@ -154,14 +163,12 @@ program_start(
 void
 program_stop(struct program *p)
 {
-	struct joint *j = p->joint;
-
-	p->joint = NULL;
-	if (j != NULL)
-		joint_cancel(j, true);
 	if (p->child != NULL) {
 		child_stop(p->child, false);
 		child_forget(p->child);
+		p->child = NULL;
 	}
+	if (p->joint != NULL)
+		joint_cancel(p->joint, true);
 	free(p);
 }
