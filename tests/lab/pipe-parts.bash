@@ -39,9 +39,14 @@ pipe_keys() {
 	A
 }
 
-# as_of HOST prog args: as a user of that host would run it.
+# as_of HOST prog args: as a user of that host would run it. In the background, so
+# that $! is the program's own pid: run_as.
 as_of() {
-	nsenter "--net=/run/netns/$1" env "NATKIT_DIR=$NET_DIR/$1" \
+	(run_as "$@")
+}
+
+run_as() {
+	exec nsenter "--net=/run/netns/$1" env "NATKIT_DIR=$NET_DIR/$1" \
 	    "NATKIT_SERVER=$NET_SERVERS" "PATH=$NATKIT_BUILD:$PATH" "${@:2}"
 }
 
@@ -50,7 +55,7 @@ as_of() {
 start_engine() {
 	local h=$1
 	[ -p "$NET_DIR/$h.ready" ] || mkfifo "$NET_DIR/$h.ready"
-	as_of "$h" nat-pipe -v -N 5 "${@:2}" 5>"$NET_DIR/$h.ready" \
+	run_as "$h" nat-pipe -v -N 5 "${@:2}" 5>"$NET_DIR/$h.ready" \
 	    >>"$NET_DIR/$h.out" 2>>"$NET_DIR/$h.err" &
 	declare -g "engine_$h=$!"
 	read -r _ <"$NET_DIR/$h.ready" || fail "nat-pipe of $h does not start"
@@ -107,19 +112,19 @@ listens() { # HOST PORT...
 	done
 }
 
-in_host() { # HOST prog args, in the background
-	nsenter "--net=/run/netns/$1" "${@:2}" &
+run_on() { # HOST prog args, in the background: $! is its pid
+	exec nsenter "--net=/run/netns/$1" "${@:2}"
 }
 
 services() {
 	cd "$NET_DIR"
-	in_host hb "$NATKIT_BUILD/tools/tcp-known" serve 127.0.0.1:7001 \
-	    >known.hb
-	in_host ha "$NATKIT_BUILD/tools/tcp-known" serve 127.0.0.1:7005 \
-	    >known.ha
-	in_host hb "$NATKIT_BUILD/tools/web-still" 127.0.0.1 8080
-	in_host hb "$NATKIT_BUILD/tools/udp-count" echo 127.0.0.1:7002
-	in_host hb iperf3 -s -B 127.0.0.1 >iperf3.log 2>&1
+	run_on hb "$NATKIT_BUILD/tools/tcp-known" serve 127.0.0.1:7001 \
+	    >known.hb &
+	run_on ha "$NATKIT_BUILD/tools/tcp-known" serve 127.0.0.1:7005 \
+	    >known.ha &
+	run_on hb "$NATKIT_BUILD/tools/web-still" 127.0.0.1 8080 &
+	run_on hb "$NATKIT_BUILD/tools/udp-count" echo 127.0.0.1:7002 &
+	run_on hb iperf3 -s -B 127.0.0.1 >iperf3.log 2>&1 &
 	an_sshd
 	within 5 listens hb 7001 8080 5201 22 || fail "a service is not there"
 	within 5 listens ha 7005 || fail "a service is not there"
@@ -320,4 +325,29 @@ game_lost() {
 	read -r sent answered < <(sed -n 's/^sent=\([0-9]*\) answered=\([0-9]*\) .*/\1 \2/p' \
 	    "$NET_DIR/work.game.out")
 	echo $((sent - answered))
+}
+
+# wire NAT words...: nat-link in a wire that $NET_WIRED names.
+wire() {
+	local w=wire-$1
+	on "$w" sysctl -qw net.ipv6.conf.all.disable_ipv6=1
+	[ -p "$NET_DIR/wire.ready" ] || mkfifo "$NET_DIR/wire.ready"
+	nsenter "--net=/run/netns/$w" "$NATKIT_BUILD/nat-link" -N 5 \
+	    -c "$NET_DIR/$w.sock" inside outside "${@:2}" \
+	    5>"$NET_DIR/wire.ready" 2>"$NET_DIR/$w.log" &
+	read -r _ <"$NET_DIR/wire.ready" || fail "nat-link does not start"
+}
+
+# Each change of the path, with its time, in paths.HOST.
+watch_paths() { # HOST...
+	local h
+	for h; do
+		mkfifo "$NET_DIR/watch.$h"
+		(echo watch; exec sleep 1000) | socat - \
+		    "UNIX-CONNECT:$NET_DIR/$h/key.ctl" >"$NET_DIR/watch.$h" &
+		while read -r line; do
+			net_ms
+			echo "$net_ms $line"
+		done <"$NET_DIR/watch.$h" >"$NET_DIR/paths.$h" &
+	done
 }
