@@ -2,6 +2,7 @@
 /* How connections come and go: who dials and when, whose first packets are
  * answered, which connection is the one. */
 #include <sodium.h>
+#include <string.h>
 
 #include "linkpart.h"
 
@@ -208,11 +209,26 @@ ours_goes_first(struct link *l)
 	       now_ms() - l->up_since_ms < GRACE_MS;
 }
 
+static bool
+was_accepted(const struct link *l, const struct quic_head *head)
+{
+	for (size_t i = 0; i < LINK_ACCEPTED; i++)
+		if (memcmp(l->accepted[i], head->cid, LINK_ACCEPTED_ID) == 0)
+			return true;
+	return false;
+}
+
 static void
-first_packet(struct link *l, const uint8_t *data, size_t len)
+first_packet(struct link *l, const struct quic_head *head, const uint8_t *data,
+    size_t len)
 {
 	struct talk *t;
 
+	/* What anybody can make up, or play again, costs next to nothing. */
+	if (!quic_is_marked(head, l->psk) || was_accepted(l, head)) {
+		l->refused++;
+		return;
+	}
 	if (ours_goes_first(l))
 		return;
 	if (!bucket_take(&l->accepts, ACCEPT_RATE, ACCEPT_BURST, now_ms()) ||
@@ -220,6 +236,8 @@ first_packet(struct link *l, const uint8_t *data, size_t len)
 		l->refused++;
 		return;
 	}
+	memcpy(l->accepted[l->n_accepted++ % LINK_ACCEPTED], head->cid,
+	    LINK_ACCEPTED_ID);
 	*half_for_new(l) = t;
 }
 
@@ -262,7 +280,7 @@ link_packet(
 		if ((end = talk_read(t, data, len)) != QUIC_ALIVE)
 			link_ended(l, t, end);
 	} else if (head.initial) {
-		first_packet(l, data, len);
+		first_packet(l, &head, data, len);
 	} else if (!head.long_header) {
 		stray(l, from, data, len);
 	} else {

@@ -14,6 +14,10 @@
 
 #define LINK_OLD 3  /* endpoints that are still heard */
 #define LINK_HALF 4 /* connections that a peer began and did not finish */
+/* Ids of first packets that had their connection: a recorded one that is played
+ * again gets none. Bytes of each: the part that is chance. */
+#define LINK_ACCEPTED 64
+#define LINK_ACCEPTED_ID 8
 
 /* One connection. Its clock may be ahead of ours: a new path is no reason to
  * wait for a timer that the old one's silence has set (talk_nudge). */
@@ -64,6 +68,8 @@ struct link {
 	bool short_of_memory; /* somebody was refused */
 	uint64_t bytes_in, bytes_out, dropped, refused;
 	struct bucket accepts, resets;
+	uint8_t accepted[LINK_ACCEPTED][LINK_ACCEPTED_ID];
+	uint32_t n_accepted;
 
 	struct event *timer;
 	uint64_t timer_ns;
