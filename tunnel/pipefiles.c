@@ -202,7 +202,6 @@ start(struct pipework *w, const uint8_t key[KEY_LEN], const struct forward *f,
 	rc = forwarding_start(&new, &c, !first);
 	if (rc == 0) {
 		w->forwarding[w->forwardings++] = new;
-		changed_cb(w, new);
 		return;
 	}
 	errno = -rc;

@@ -73,7 +73,7 @@ wants_server(struct wants *w, const char *text)
 	if (rc != 0)
 		return -EBADMSG;
 	for (size_t i = 0; i < w->servers; i++)
-		if (strcmp(w->server[i], full) == 0)
+		if (memcmp(w->server[i], full, KEY_STRLEN) == 0)
 			return 0;
 	if (w->servers == WANTS_SERVERS)
 		return -ENOSPC;

@@ -75,24 +75,37 @@ bad_servers(void **state)
 	assert_int_equal(w.servers, 0);
 }
 
+/* Another key for each i. */
+static const char *
+server(int i, const char *at)
+{
+	static char text[100];
+	uint8_t key[KEY_LEN] = {9, (uint8_t)i};
+	char buf[KEY_STRLEN];
+
+	snprintf(text, sizeof(text), "%s@%s", key_format(key, buf), at);
+	return text;
+}
+
 static void
 servers(void **state)
 {
 	struct wants w = {.n = 0};
-	char text[100];
 
 	(void)state;
 	assert_int_equal(wants_server(&w, KEY "@example.org"), 1);
 	assert_string_equal(w.server[0], KEY "@example.org:3478");
 	assert_int_equal(wants_server(&w, KEY "@example.org:3478"), 0);
-	assert_int_equal(wants_server(&w, KEY "@[2001:db8::1]"), 1);
-	assert_string_equal(w.server[1], KEY "@[2001:db8::1]:3478");
-	for (int i = 2; i < WANTS_SERVERS; i++) {
-		snprintf(text, sizeof(text), KEY "@h:%d", i);
-		assert_int_equal(wants_server(&w, text), 1);
-	}
-	assert_int_equal(wants_server(&w, KEY "@h:1"), -ENOSPC);
-	assert_int_equal(wants_server(&w, KEY "@h:2"), 0);
+	/* it takes one session of a key of ours: the first place stays */
+	assert_int_equal(wants_server(&w, KEY "@198.51.100.1:3479"), 0);
+	assert_string_equal(w.server[0], KEY "@example.org:3478");
+	assert_int_equal(wants_server(&w, server(1, "[2001:db8::1]")), 1);
+	assert_non_null(strstr(w.server[1], "@[2001:db8::1]:3478"));
+	for (int i = 2; i < WANTS_SERVERS; i++)
+		assert_int_equal(wants_server(&w, server(i, "h:1")), 1);
+	assert_int_equal(
+	    wants_server(&w, server(WANTS_SERVERS, "h:1")), -ENOSPC);
+	assert_int_equal(wants_server(&w, server(2, "h:2")), 0);
 }
 
 int
