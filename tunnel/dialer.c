@@ -66,12 +66,25 @@ drop_dial(struct link *l)
 	l->dial = NULL;
 }
 
-static void
+void
+link_redial(struct link *l)
+{
+	drop_dial(l);
+	l->backoff_ms = 0;
+	l->dial_at_ms = now_ms();
+	l->yielded = true;
+	tunnel_touch(l->tunnel, l);
+}
+
+static bool
 leave_half(struct link *l, const struct talk *t)
 {
 	for (size_t i = 0; i < LINK_HALF; i++)
-		if (l->half[i] == t)
+		if (l->half[i] == t) {
 			l->half[i] = NULL;
+			return true;
+		}
+	return false;
 }
 
 /* Both keys are proven: it takes the place of whatever was there. */
@@ -146,8 +159,8 @@ link_ended(struct link *l, struct talk *t, enum quic_end end)
 		back_off(l);
 		drop_dial(l);
 		link_changed(l);
-	} else {
-		leave_half(l, t);
+	} else if (leave_half(l, t)) {
+		/* or a call of its own has ended it already */
 		bury(l, t);
 	}
 }
@@ -202,7 +215,9 @@ ours_goes_first(struct link *l)
 	if (!l->greater)
 		return false;
 	if (l->dial != NULL) {
-		talk_nudge(l->dial); /* whoever sends that may hear us */
+		/* whoever sends that may hear us now */
+		if (now_ms() - l->dial->begun_ms > YIELD_MS)
+			link_redial(l);
 		return true;
 	}
 	return l->up != NULL && l->up->ours &&

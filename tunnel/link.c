@@ -103,18 +103,22 @@ link_path(struct link *l, enum link_path state, const struct addr *endpoint,
 
 	if (moved)
 		move_to(l, endpoint);
-	snprintf(
-	    l->reason, sizeof(l->reason), "%s", reason != NULL ? reason : "");
+	if (reason == NULL)
+		reason = "";
+	if (strncmp(reason, l->reason, sizeof(l->reason) - 1) != 0) {
+		snprintf(l->reason, sizeof(l->reason), "%s", reason);
+		link_changed(l);
+	}
 	if (moved || state != l->path) {
 		l->path = state;
 		l->path_since_ms = now_ms();
 		link_changed(l);
-		if (usable && l->up != NULL)
-			talk_nudge(l->up);
-		if (usable && l->dial != NULL)
-			talk_nudge(l->dial);
+		if (usable) {
+			l->moved = true;
+			link_redial(l);
+		}
 	}
-	if (usable) {
+	if (usable && l->dial == NULL) {
 		l->backoff_ms = 0;
 		l->dial_at_ms = now_ms();
 	}

@@ -19,62 +19,57 @@
 #define LINK_ACCEPTED 64
 #define LINK_ACCEPTED_ID 8
 
-/* One connection. Its clock may be ahead of ours: a new path is no reason to
- * wait for a timer that the old one's silence has set (talk_nudge). */
+/* One connection. */
 struct talk {
 	struct link *link;
 	struct quic *quic;
 	struct talk *next; /* that waits to be freed */
 	bool ours;	   /* we dialed */
+	uint32_t number;   /* of the link */
 	uint64_t begun_ms;
-	uint32_t number; /* of the link */
-	uint64_t ahead_ns;
-	uint64_t jumped_ns; /* of that, since something was heard */
-	uint64_t asked_ns;  /* since when an answer is missing; 0: none is */
 };
 
 struct link {
 	struct tunnel *tunnel;
+	struct link *next; /* that is touched */
 	uint8_t key[KEY_LEN];
 	uint8_t psk[PSK_LEN];
-	bool greater; /* our key is: our dial goes before theirs */
-	bool dead;    /* tunnel_forget; freed when nobody is in it any more */
 
-	enum link_path path;
 	struct addr endpoint, old[LINK_OLD];
 	char reason[64];
+	enum link_path path;
+	enum quic_end last;
 	uint64_t path_since_ms;
 	size_t most; /* bytes of a datagram */
 
 	struct talk *up, *dial, *half[LINK_HALF];
 	struct talk *over; /* no more used, but perhaps in a call */
-	uint32_t generation, connections, talks;
-	uint64_t up_since_ms;
-	enum quic_end last;
-
-	bool wanted;
-	bool yielded; /* waited once for the peer's own dial */
+	uint64_t up_since_ms, idle_since_ms;
 	uint64_t dial_at_ms;
 	uint32_t backoff_ms;
-	uint64_t idle_since_ms;
-	uint64_t wait_until_ms; /* the first joint that waits no more */
+	uint32_t generation, connections, talks;
 
 	struct seats seats;
 	struct joint *joints;
-	struct seat *asked; /* whose chunk quic_write has */
-	size_t burst;	    /* bytes of datagrams since a stream had its turn */
+	struct seat *asked;	/* whose chunk quic_write has */
+	size_t burst;		/* bytes of datagrams since a stream's turn */
+	uint64_t wait_until_ms; /* the first joint that waits no more */
 
 	uint64_t memory;
-	bool short_of_memory; /* somebody was refused */
 	uint64_t bytes_in, bytes_out, dropped, refused;
 	struct bucket accepts, resets;
 	uint8_t accepted[LINK_ACCEPTED][LINK_ACCEPTED_ID];
 	uint32_t n_accepted;
-
 	struct event *timer;
 	uint64_t timer_ns;
+
+	bool greater; /* our key is: our dial goes before theirs */
+	bool dead;    /* tunnel_forget; freed when nobody is in it any more */
+	bool moved;   /* the connection does not know of its path yet */
+	bool wanted;
+	bool yielded;	      /* waited once for the peer's own dial */
+	bool short_of_memory; /* somebody was refused */
 	bool touched, changed;
-	struct link *next; /* that is touched */
 };
 
 /* ---- tunnel.c ---- */
@@ -125,6 +120,8 @@ void link_down(struct link *l, enum joint_end why);
 void link_free_over(struct link *l);
 bool link_wants_dial(const struct link *l);
 void link_dial(struct link *l); /* if it is wanted, and due */
+/* Dials at once: what was sent before has been in vain. */
+void link_redial(struct link *l);
 void link_fill_buckets(struct link *l);
 
 /* ---- linkturn.c ---- */
@@ -146,9 +143,6 @@ enum quic_end talk_read(struct talk *t, const uint8_t *data, size_t len);
 enum quic_end talk_expire(struct talk *t);
 /* Sends at most so many bytes (and a train more). True: there is more. */
 bool talk_write(struct talk *t, size_t most);
-uint64_t talk_expiry(const struct talk *t); /* by our clock */
-/* Nothing came back since long: what waits for that is done now. */
-void talk_nudge(struct talk *t);
 /* Is the path too narrow for what we send? */
 bool talk_is_choked(const struct talk *t);
 void talk_close(struct talk *t, uint64_t code);

@@ -21,6 +21,20 @@ expire(struct link *l)
 	}
 }
 
+/* A new path is no reason to wait for what the old one's silence has set. */
+static void
+tell_moved(struct link *l)
+{
+	struct talk *t = l->up;
+	enum quic_end end;
+
+	if (l->moved && t != NULL &&
+	    (end = quic_moved(t->quic, now_us() * 1000)) != QUIC_ALIVE &&
+	    t == l->up)
+		link_ended(l, t, end);
+	l->moved = false;
+}
+
 static void
 flush_dirty(struct link *l)
 {
@@ -147,7 +161,7 @@ next_timer(const struct link *l)
 
 	for (size_t i = 0; i < LINK_TALKS; i++)
 		if (link_talk(l, i) != NULL)
-			sooner(&at, talk_expiry(link_talk(l, i)));
+			sooner(&at, quic_expiry(link_talk(l, i)->quic));
 	if (l->wait_until_ms != UINT64_MAX)
 		sooner(&at, l->wait_until_ms * 1000000);
 	if (link_wants_dial(l))
@@ -183,6 +197,7 @@ link_turn(struct link *l)
 {
 	bool more;
 
+	tell_moved(l);
 	expire(l);
 	flush_dirty(l);
 	tell_room(l);

@@ -57,7 +57,9 @@ grow(struct seats *s, size_t buckets)
 	}
 	free(s->by_joint);
 	free(s->by_id);
-	*s = g;
+	s->buckets = g.buckets;
+	s->by_joint = g.by_joint;
+	s->by_id = g.by_id;
 	return 0;
 }
 

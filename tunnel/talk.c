@@ -12,15 +12,12 @@
 #define WINDOW_MAX (64 << 20) /* ...is the peer's budget, within these */
 #define NO_JOINT 1	      /* code of a stream that nobody could take */
 
-#define SECOND_NS 1000000000ull
-#define JUMP_MAX (10 * SECOND_NS) /* a third of QUIC_IDLE_S */
-#define SILENCE_NS (SECOND_NS / 2)
 #define LEN_MIN 1200 /* bytes that every path carries */
 
 static uint64_t
-clock_of(const struct talk *t)
+now_ns(void)
 {
-	return now_us() * 1000 + t->ahead_ns;
+	return now_us() * 1000;
 }
 
 static struct seat *
@@ -297,7 +294,7 @@ talk_dial(struct talk **out, struct link *l)
 
 	if (t == NULL)
 		return -ENOMEM;
-	if ((rc = quic_dial(&t->quic, &c, clock_of(t))) != 0) {
+	if ((rc = quic_dial(&t->quic, &c, now_ns())) != 0) {
 		free(t);
 		return rc;
 	}
@@ -314,7 +311,7 @@ talk_accept(struct talk **out, struct link *l, const uint8_t *data, size_t len)
 
 	if (t == NULL)
 		return -ENOMEM;
-	if ((rc = quic_accept(&t->quic, &c, data, len, clock_of(t))) != 0) {
+	if ((rc = quic_accept(&t->quic, &c, data, len, now_ns())) != 0) {
 		free(t);
 		return rc;
 	}
@@ -334,36 +331,23 @@ talk_free(struct talk *t)
 enum quic_end
 talk_read(struct talk *t, const uint8_t *data, size_t len)
 {
-	t->asked_ns = 0;
-	t->jumped_ns = 0;
-	return quic_read(t->quic, data, len, clock_of(t));
+	return quic_read(t->quic, data, len, now_ns());
 }
 
 enum quic_end
 talk_expire(struct talk *t)
 {
-	uint64_t now = clock_of(t);
+	uint64_t now = now_ns();
 
 	if (quic_expiry(t->quic) > now)
 		return quic_ended(t->quic, NULL);
 	return quic_expire(t->quic, now);
 }
 
-uint64_t
-talk_expiry(const struct talk *t)
-{
-	uint64_t at = quic_expiry(t->quic);
-
-	if (at == UINT64_MAX)
-		return at;
-	return at > t->ahead_ns ? at - t->ahead_ns : 0;
-}
-
 bool
 talk_write(struct talk *t, size_t most)
 {
 	struct link *l = t->link;
-	struct quic_stats stats;
 	size_t total = 0, n;
 
 	if (l->endpoint.family == ADDR_NONE)
@@ -372,44 +356,12 @@ talk_write(struct talk *t, size_t most)
 		size_t seg;
 
 		n = quic_write(t->quic, tunnel_room(l->tunnel), QUIC_WRITE_MAX,
-		    l->most, &seg, clock_of(t));
+		    l->most, &seg, now_ns());
 		if (n > 0)
 			tunnel_put(l->tunnel, &l->endpoint, n, seg);
 		total += n;
 	} while (n > 0 && total < most);
-	quic_stats(t->quic, &stats);
-	if (stats.in_flight == 0)
-		t->asked_ns = 0;
-	else if (t->asked_ns == 0)
-		t->asked_ns = now_us() * 1000;
 	return n > 0;
-}
-
-static bool
-is_silent(const struct talk *t, const struct quic_stats *s)
-{
-	return s->pto_count > 0 ||
-	       (t->asked_ns != 0 && now_us() * 1000 - t->asked_ns >
-					SILENCE_NS + 4 * s->rtt_us * 1000);
-}
-
-/* Timers double while nothing is heard (RFC 9002 section 6.2): after some
- * seconds of silence on the old path the new one would not be tried for as
- * many. */
-void
-talk_nudge(struct talk *t)
-{
-	struct quic_stats s;
-	uint64_t at = quic_expiry(t->quic), now = clock_of(t), by;
-
-	quic_stats(t->quic, &s);
-	if (at == UINT64_MAX || at <= now || !is_silent(t, &s))
-		return;
-	by = at - now;
-	if (by > JUMP_MAX - t->jumped_ns)
-		by = JUMP_MAX - t->jumped_ns;
-	t->jumped_ns += by;
-	t->ahead_ns += by;
 }
 
 /* Small packets may well come through where large ones do not. */
@@ -419,11 +371,7 @@ talk_is_choked(const struct talk *t)
 	struct quic_stats s;
 
 	quic_stats(t->quic, &s);
-	if (s.datagram_len <= LEN_MIN)
-		return false;
-	return s.pto_count >= 2 ||
-	       (t->asked_ns != 0 && now_us() * 1000 - t->asked_ns >
-					2 * SILENCE_NS + 8 * s.rtt_us * 1000);
+	return s.datagram_len > LEN_MIN && s.pto_count >= 2;
 }
 
 /* The peer is told, if it knows us at all. */
@@ -436,7 +384,7 @@ talk_close(struct talk *t, uint64_t code)
 
 	if (l->endpoint.family == ADDR_NONE)
 		return;
-	n = quic_close(t->quic, code, buf, sizeof(buf), clock_of(t));
+	n = quic_close(t->quic, code, buf, sizeof(buf), now_ns());
 	if (n > 0)
 		tunnel_send(l->tunnel, &l->endpoint, buf, n);
 }

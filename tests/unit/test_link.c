@@ -36,7 +36,7 @@ struct side {
 	struct tunnel *tunnel;
 	struct link *link;
 	uint32_t streams; /* 0: many */
-	bool refuse;
+	bool refuse, forget;
 	unsigned opened;
 };
 
@@ -46,11 +46,10 @@ static struct side a, b;
 /* A stream that is asked for, and the test's end of it. */
 struct call {
 	struct joint *joint;
-	int fd;
-	bool over;
 	struct joint_result result;
 	uint64_t to_send, sent, received;
-	bool wrong, end, shut;
+	int fd;
+	bool over, wrong, end, shut;
 };
 
 /* ---- fixture ---- */
@@ -65,6 +64,10 @@ opened_cb(void *arg, struct joint *j)
 	int p[2];
 
 	s->opened++;
+	if (s->forget) {
+		tunnel_forget(s->tunnel, s->link);
+		return;
+	}
 	if (s->refuse) {
 		joint_refuse(j, OPENING_PERMIT);
 		return;
@@ -567,6 +570,43 @@ test_forgotten_key_is_a_stranger(void **state)
 	end_both();
 }
 
+static void
+answered_cb(void *arg, enum opening_reason r, uint16_t port)
+{
+	struct side *s = arg;
+
+	(void)r;
+	(void)port;
+	tunnel_forget(s->tunnel, s->link);
+}
+
+/* A link may be forgotten from whatever it calls. */
+static void
+test_forgotten_from_within(void **state)
+{
+	struct joint_config config = {.in = -1, .answered = answered_cb};
+	struct joint *j;
+	struct call c;
+
+	(void)state;
+	begin_both();
+	b.forget = true;
+	call(&c, &a, 100000, 300);
+	finish(&c, 1);
+	assert_string_equal(joint_end_name(c.result.end), "aborted");
+	assert_int_equal(b.opened, 1);
+	assert_null(tunnel_find(b.tunnel, a.pub));
+	end_both();
+	begin_both();
+	config.out = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	config.arg = &a;
+	assert_int_equal(joint_open(&j, a.link, &program, &config), 0);
+	for (int i = 0; i < TRIES && tunnel_each(a.tunnel, 0) != NULL; i++)
+		turn();
+	assert_null(tunnel_find(a.tunnel, b.pub));
+	end_both();
+}
+
 /* ---- a peer that is killed ---- */
 
 static pid_t
@@ -858,6 +898,7 @@ main(void)
 	    cmocka_unit_test(test_more_streams_than_allowed),
 	    cmocka_unit_test(test_peer_leaves),
 	    cmocka_unit_test(test_forgotten_key_is_a_stranger),
+	    cmocka_unit_test(test_forgotten_from_within),
 	    cmocka_unit_test(test_peer_is_killed_and_comes_back),
 	    cmocka_unit_test(test_path_moves),
 	    cmocka_unit_test(test_path_moves_after_silence),
