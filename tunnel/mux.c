@@ -115,7 +115,7 @@ static void
 ended_cb(void *arg, const struct joint_result *res)
 {
 	struct client *c = arg;
-	char text[TEXT] = "", packet[TEXT + RECORD_MAX];
+	char text[TEXT] = "", packet[TEXT + RECORD_MAX + 2];
 	struct record r;
 
 	c->joint = NULL;
