@@ -144,3 +144,12 @@ printed() {
 	page nat-ladder.1
 	printed nat-ladder.1.early 'nb takes it itself: filtering$'
 }
+
+@test "nat-pipe(1)" {
+	page nat-pipe.1
+	printed nat-pipe.1.key '^key public='
+	printed nat-pipe.1.serve '^by QUIC, (direct|relayed)$'
+	printed nat-pipe.1.serve '^the other port: 1$'
+	printed nat-pipe.1.serve '^tunnel key=.* name=right path=.* state=up '
+	printed nat-pipe.1.routes '^route .* forward=-L%208080:.* state=listening '
+}
