@@ -544,6 +544,113 @@ what_waits_to_be_written_outlives_the_connection(void **state)
 	leave();
 }
 
+/* ---- a path that loses one packet in ten ---- */
+
+static int wire[2]; /* between the relay and b, and a */
+
+static void
+lossy_cb(evutil_socket_t fd, short events, void *arg)
+{
+	uint8_t buf[2048];
+	ssize_t r;
+
+	(void)events;
+	(void)arg;
+	while ((r = recv((int)fd, buf, sizeof(buf), MSG_DONTWAIT)) >= 0)
+		if (randombytes_uniform(10) != 0)
+			send(fd == wire[0] ? wire[1] : wire[0], buf, (size_t)r,
+			    MSG_DONTWAIT);
+}
+
+static void
+lossy_path(struct link *l, struct tunnel *t, int *fd)
+{
+	struct sockaddr_in at = {
+	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(at);
+	struct addr to;
+
+	*fd = socket(AF_INET, SOCK_DGRAM, 0);
+	assert_int_equal(bind(*fd, (struct sockaddr *)&at, len), 0);
+	getsockname(*fd, (struct sockaddr *)&at, &len);
+	assert_int_equal(
+	    addr_parse_ip(&to, "127.0.0.1", ntohs(at.sin_port)), 0);
+	at.sin_port = htons(tunnel_port(t));
+	assert_int_equal(connect(*fd, (struct sockaddr *)&at, len), 0);
+	link_path(l, LINK_DIRECT, &to, NULL);
+}
+
+#define ROUNDS 60
+
+static struct fx_side answerers[ROUNDS];
+
+static void
+answer(struct joint *j)
+{
+	int p[2];
+
+	assert_int_equal(pipe(p), 0);
+	fx_accept(&answerers[joint_what(j)->id], j, p[0], p[1]); /* an echo */
+}
+
+/* Whatever the connection still held of them, it was there until the end. */
+static void
+given_up_at_any_time(void **state)
+{
+	struct opening what = fx_what(OPENING_BACK);
+	struct joint_config c;
+	static struct fx_side s[ROUNDS];
+	static struct fx_feeder f[ROUNDS];
+	static struct fx_drain d[ROUNDS];
+	struct event *ev[2];
+	int p[2];
+
+	(void)state;
+	memset(answerers, 0, sizeof(answerers));
+	lossy_path(fx_la, fx_a, &wire[1]);
+	lossy_path(fx_lb, fx_b, &wire[0]);
+	for (int i = 0; i < 2; i++) {
+		ev[i] = loop_event(
+		    &fx_loop, wire[i], EV_READ | EV_PERSIST, lossy_cb, NULL);
+		event_add(ev[i], NULL);
+	}
+	fx_on_offer = answer;
+	for (int i = 0; i < ROUNDS; i++) {
+		fx_pair(p);
+		c = fx_config(&s[i], p[0], p[0]);
+		what.id = (uint32_t)i;
+		assert_int_equal(joint_open(&s[i].j, fx_la, &what, &c), 0);
+		fx_feed(&f[i], p[1], i % 2 ? UINT64_MAX : 20000);
+		f[i].half = true;
+		fx_drain(&d[i], p[1]);
+		if (i % 2 == 0)
+			continue;
+		fx_turn(1 + (int)randombytes_uniform(3));
+		if (i % 4 == 1 && answerers[i].j != NULL)
+			joint_cancel(answerers[i].j, false);
+		else if (s[i].j != NULL)
+			joint_cancel(s[i].j, false);
+	}
+	for (int i = 0; i < ROUNDS; i++) {
+		FX_UNTIL(s[i].ended && (d[i].end || d[i].error));
+		assert_false(d[i].wrong);
+		if (i % 2 == 0) {
+			assert_int_equal(s[i].r.end, JOINT_DONE);
+			assert_int_equal(d[i].got, 20000);
+		} else {
+			assert_int_not_equal(s[i].r.end, JOINT_DONE);
+		}
+		fx_feed_end(&f[i]);
+		fx_drain_end(&d[i]);
+		close(f[i].fd);
+	}
+	FX_UNTIL(fx_streams(fx_la) == 0 && fx_streams(fx_lb) == 0);
+	for (int i = 0; i < 2; i++) {
+		event_free(ev[i]);
+		close(wire[i]);
+	}
+}
+
 static void
 ended_and_forget(void *arg, const struct joint_result *r)
 {
@@ -601,6 +708,7 @@ main(void)
 	    TEST(an_opener_that_ends_well),
 	    TEST(what_waits_to_be_written_outlives_the_connection),
 	    TEST(the_end_may_end_the_link),
+	    TEST(given_up_at_any_time),
 	};
 
 	if (sodium_init() == -1)
