@@ -11,7 +11,7 @@
 
 #include "drop.h"
 #include "exitcode.h"
-#include "lender.h"
+#include "lendloop.h"
 #include "log.h"
 #include "loop.h"
 #include "option.h"
@@ -39,7 +39,7 @@ struct options {
 struct nat_port {
 	struct loop loop;
 	struct raw raw;
-	struct lender lender;
+	struct lendloop lend;
 	struct event *ev_raw[2];
 	uint64_t received;
 };
@@ -164,7 +164,7 @@ raw_cb(evutil_socket_t fd, short events, void *arg)
 		m.local = info.local;
 		m.len = (size_t)n;
 		np->received++;
-		lend_all(&np->lender.lend, &m);
+		lend_all(&np->lend.lend, &m);
 	}
 }
 
@@ -233,7 +233,7 @@ open_lend(struct nat_port *np, const struct options *o)
 			fatalx(EXIT_USAGE, "-u %s: no such user", o->user);
 		user = pw->pw_uid;
 	}
-	r = lender_open(&np->lender, o->path, owner, user, np->raw.port,
+	r = lendloop_open(&np->lend, o->path, owner, user, np->raw.port,
 	    v4 && v6 ? ADDR_NONE
 	    : v4     ? ADDR_V4
 		     : ADDR_V6);
@@ -263,7 +263,7 @@ start_events(struct nat_port *np)
 		    l, np->raw.fd[i], EV_READ | EV_PERSIST, raw_cb, np);
 		event_add(np->ev_raw[i], NULL);
 	}
-	lender_start(&np->lender, l, send_cb, np);
+	lendloop_start(&np->lend, l, send_cb, np);
 }
 
 static void
@@ -279,7 +279,7 @@ drop(struct nat_port *np, const struct options *o)
 	}
 	if (r == 0)
 		return;
-	lender_close(&np->lender);
+	lendloop_close(&np->lend);
 	errno = -r;
 	fatal(EXIT_USAGE, "can't drop privileges: %s", what);
 }
@@ -309,13 +309,12 @@ end(struct nat_port *np)
 	int i;
 
 	log_info("%llu received, %llu sent, %llu refused",
-	    (unsigned long long)np->received,
-	    (unsigned long long)np->lender.sent,
-	    (unsigned long long)np->lender.refused);
+	    (unsigned long long)np->received, (unsigned long long)np->lend.sent,
+	    (unsigned long long)np->lend.refused);
 	for (i = 0; i < 2; i++)
 		if (np->ev_raw[i] != NULL)
 			event_free(np->ev_raw[i]);
-	lender_close(&np->lender);
+	lendloop_close(&np->lend);
 	raw_close(&np->raw);
 	loop_free(&np->loop);
 }

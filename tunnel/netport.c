@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "lender.h"
+#include "lendloop.h"
 #include "stun.h"
 #include "train.h"
 #include "udp.h"
@@ -22,7 +22,7 @@ struct netport {
 	struct trains *trains;
 	struct train *train[2]; /* IPv4, IPv6; NULL: no such family here */
 	struct event *event[2];
-	struct lender lender;
+	struct lendloop lend;
 	uint16_t number;
 	bool lends;
 };
@@ -94,7 +94,7 @@ lend_stun(struct netport *p, struct train *t, const struct addr *from,
 	m.ttl = (uint8_t)info.ttl;
 	m.local = info.local;
 	m.local.port = p->number;
-	lend_all(&p->lender.lend, &m);
+	lend_all(&p->lend.lend, &m);
 }
 
 static bool
@@ -158,17 +158,17 @@ send_cb(void *arg, const struct port_msg *m)
 }
 
 static int
-open_lender(struct netport *p)
+open_lend(struct netport *p)
 {
 	int family = p->train[0] == NULL   ? ADDR_V6
 		     : p->train[1] == NULL ? ADDR_V4
 					   : ADDR_NONE;
-	int rc = lender_open(
-	    &p->lender, p->config.path, getuid(), getuid(), p->number, family);
+	int rc = lendloop_open(
+	    &p->lend, p->config.path, getuid(), getuid(), p->number, family);
 
 	if (rc != 0)
 		return rc;
-	lender_start(&p->lender, p->config.loop, send_cb, p);
+	lendloop_start(&p->lend, p->config.loop, send_cb, p);
 	p->lends = true;
 	return 0;
 }
@@ -183,7 +183,7 @@ netport_open(struct netport **out, const struct netport_config *config)
 		return -ENOMEM;
 	p->config = *config;
 	if ((rc = trains_new(&p->trains)) != 0 || (rc = open_sockets(p)) != 0 ||
-	    (config->path != NULL && (rc = open_lender(p)) != 0)) {
+	    (config->path != NULL && (rc = open_lend(p)) != 0)) {
 		netport_free(p);
 		return rc;
 	}
@@ -204,7 +204,7 @@ netport_free(struct netport *p)
 	if (p == NULL)
 		return;
 	if (p->lends)
-		lender_close(&p->lender);
+		lendloop_close(&p->lend);
 	for (int i = 0; i < 2; i++) {
 		if (p->event[i] != NULL)
 			event_free(p->event[i]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* A port socket (lib/lend.h) in a program's event loop: takes clients and what
  * they send. */
-#include "lender.h"
+#include "lendloop.h"
 
 #include <errno.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 #define BATCH 64 /* packets of one client before the loop turns */
 
 int
-lender_open(struct lender *l, const char *path, uid_t owner, uid_t user,
+lendloop_open(struct lendloop *l, const char *path, uid_t owner, uid_t user,
     uint16_t port, int family)
 {
 	int r;
@@ -50,7 +50,7 @@ error_of(int r)
 
 /* A client may speak STUN from the lent port, nothing else. */
 static int
-check_send(const struct lender *l, const struct port_msg *m)
+check_send(const struct lendloop *l, const struct port_msg *m)
 {
 	if (!addr_is_sendable(&m->remote) || !stun_is_stun(m->payload, m->len))
 		return -EINVAL;
@@ -61,7 +61,7 @@ check_send(const struct lender *l, const struct port_msg *m)
 }
 
 static void
-forward(struct lender *l, int client, const struct port_msg *m)
+forward(struct lendloop *l, int client, const struct port_msg *m)
 {
 	char to[ADDR_STRLEN];
 	int r = check_send(l, m);
@@ -79,22 +79,22 @@ forward(struct lender *l, int client, const struct port_msg *m)
 }
 
 static void
-end_client(struct lender_slot *s)
+end_client(struct lendloop_slot *s)
 {
-	struct lend_client *c = &s->lender->lend.client[s->number];
+	struct lend_client *c = &s->owner->lend.client[s->number];
 
 	log_info("client %d (process %ld) left, %llu datagrams dropped",
 	    s->number, (long)c->pid, (unsigned long long)c->dropped);
 	event_free(s->event);
 	s->event = NULL;
-	lend_drop(&s->lender->lend, s->number);
+	lend_drop(&s->owner->lend, s->number);
 }
 
 static void
 client_cb(evutil_socket_t fd, short events, void *arg)
 {
-	struct lender_slot *s = arg;
-	struct lender *l = s->lender;
+	struct lendloop_slot *s = arg;
+	struct lendloop *l = s->owner;
 	uint8_t buf[PORT_MAX];
 	struct port_msg m;
 
@@ -121,7 +121,7 @@ client_cb(evutil_socket_t fd, short events, void *arg)
 /* Too few descriptors or too little memory: the listener would fire without
  * end, so it rests for a second. */
 static void
-rest(struct lender *l, int r)
+rest(struct lendloop *l, int r)
 {
 	struct timeval tv = {.tv_sec = 1};
 
@@ -134,7 +134,7 @@ rest(struct lender *l, int r)
 static void
 again_cb(evutil_socket_t fd, short events, void *arg)
 {
-	struct lender *l = arg;
+	struct lendloop *l = arg;
 
 	(void)fd;
 	(void)events;
@@ -142,11 +142,11 @@ again_cb(evutil_socket_t fd, short events, void *arg)
 }
 
 static void
-take(struct lender *l, int client)
+take(struct lendloop *l, int client)
 {
-	struct lender_slot *s = &l->slot[client];
+	struct lendloop_slot *s = &l->slot[client];
 
-	s->lender = l;
+	s->owner = l;
 	s->number = client;
 	s->event = event_new(l->loop->base, l->lend.client[client].fd,
 	    EV_READ | EV_PERSIST, client_cb, s);
@@ -165,7 +165,7 @@ take(struct lender *l, int client)
 static void
 listen_cb(evutil_socket_t fd, short events, void *arg)
 {
-	struct lender *l = arg;
+	struct lendloop *l = arg;
 	int r = lend_accept(&l->lend);
 
 	(void)fd;
@@ -181,8 +181,8 @@ listen_cb(evutil_socket_t fd, short events, void *arg)
 }
 
 void
-lender_start(
-    struct lender *l, struct loop *loop, lender_send_fn *send, void *arg)
+lendloop_start(
+    struct lendloop *l, struct loop *loop, lendloop_send_fn *send, void *arg)
 {
 	l->loop = loop;
 	l->send = send;
@@ -194,7 +194,7 @@ lender_start(
 }
 
 void
-lender_close(struct lender *l)
+lendloop_close(struct lendloop *l)
 {
 	for (int i = 0; i < LEND_CLIENTS; i++)
 		if (l->slot[i].event != NULL)
