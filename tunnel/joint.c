@@ -62,8 +62,11 @@ check_idle(struct joint *j)
 {
 	uint64_t at = j->flow.active_ms + JOINT_IDLE_MS;
 
-	if (!j->is_flow)
+	if (!j->is_flow) { /* ours, and not a word came */
+		if (!j->has_line)
+			joint_over(j, JOINT_ABORTED);
 		return;
+	}
 	if (j->source.ended) {
 		joint_over(j, JOINT_DONE);
 	} else if (now_ms() < at) {

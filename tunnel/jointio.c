@@ -276,6 +276,8 @@ joint_begin(struct joint *j)
 		begin_flow(j);
 	else
 		begin_stream(j);
+	if (j->state == JOINT_OPEN && j->ours && !j->is_flow && !j->has_line)
+		loop_at(j->timer, now_ms() + JOINT_REPLY_MS);
 	if (j->state == JOINT_OPEN)
 		link_ready(j->link, j);
 }

@@ -15,6 +15,9 @@
 #include "window.h"
 
 #define JOINT_ANSWER_MS 30000 /* for an opening, and for its answer */
+/* Until then the other side has answered: he who has asked waits longer than
+ * he who is asked. */
+#define JOINT_REPLY_MS (2 * JOINT_ANSWER_MS)
 #define JOINT_IDLE_MS 120000  /* a flow's (RFC 4787 REQ-5) */
 #define JOINT_BYE_MS 10000    /* for the peer's end of an idle flow */
 

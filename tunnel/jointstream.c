@@ -170,6 +170,8 @@ first_line(struct joint *j)
 {
 	j->has_line = true;
 	if (j->ours) {
+		if (!j->is_flow)
+			event_del(j->timer);
 		answer(j);
 		return;
 	}
