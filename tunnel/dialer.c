@@ -278,6 +278,16 @@ stray(struct link *l, const struct addr *from, const uint8_t *data, size_t len)
 		tunnel_send(l->tunnel, from, reset, n);
 }
 
+/* Now the peer is there, too: what it answered before went the old way. */
+static void
+meet(struct link *l, const struct addr *from)
+{
+	if (l->met || !addr_equal(from, &l->endpoint))
+		return;
+	l->met = true;
+	l->moved = true;
+}
+
 void
 link_packet(
     struct link *l, const struct addr *from, const uint8_t *data, size_t len)
@@ -294,6 +304,8 @@ link_packet(
 	if ((t = owner(l, &head)) != NULL) {
 		if ((end = talk_read(t, data, len)) != QUIC_ALIVE)
 			link_ended(l, t, end);
+		else if (t == l->up)
+			meet(l, from);
 	} else if (head.initial) {
 		first_packet(l, &head, data, len);
 	} else if (!head.long_header) {

@@ -115,6 +115,7 @@ link_path(struct link *l, enum link_path state, const struct addr *endpoint,
 		link_changed(l);
 		if (usable) {
 			l->moved = true;
+			l->met = false;
 			link_redial(l);
 		}
 	}
@@ -312,6 +313,14 @@ link_charge(struct link *l, uint64_t bytes)
 	}
 	l->memory += bytes;
 	return true;
+}
+
+uint64_t
+link_room(const struct link *l)
+{
+	uint64_t budget = tunnel_config_of(l->tunnel)->budget;
+
+	return l->memory < budget ? budget - l->memory : 0;
 }
 
 /* An eighth of it: nobody is called for a few bytes. */

@@ -66,6 +66,7 @@ struct link {
 	bool greater; /* our key is: our dial goes before theirs */
 	bool dead;    /* tunnel_forget; freed when nobody is in it any more */
 	bool moved;   /* the connection does not know of its path yet */
+	bool met;     /* the peer has been heard on that path */
 	bool wanted;
 	bool yielded;	      /* waited once for the peer's own dial */
 	bool short_of_memory; /* somebody was refused */

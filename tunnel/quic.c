@@ -917,6 +917,7 @@ quic_write(struct quic *q, uint8_t *buf, size_t cap, size_t most, size_t *seg,
     uint64_t now_ns)
 {
 	size_t quantum, len;
+	uint64_t before;
 
 	*seg = 0;
 	if (q->end != QUIC_ALIVE || cap < DATAGRAM_MIN || q->dest != NULL)
@@ -930,11 +931,14 @@ quic_write(struct quic *q, uint8_t *buf, size_t cap, size_t most, size_t *seg,
 		quantum = DATAGRAM_MAX;
 	cap = cap < quantum ? cap : quantum;
 	cap = cap < QUIC_WRITE_MAX ? cap : QUIC_WRITE_MAX;
-	do
+	do {
+		before = in_flight(q);
 		len = write_train(q, buf, cap, seg);
-	while (len == 0 && q->hurry > 0 && put_forward(q));
+	} while (len == 0 && q->hurry > 0 && put_forward(q));
 	if (len > 0) {
-		q->hurry = 0;
+		/* acknowledgements alone ask for no answer */
+		if (in_flight(q) > before)
+			q->hurry = 0;
 		ngtcp2_conn_update_pkt_tx_time(q->conn, q->now_ns);
 	}
 	return len;
