@@ -131,7 +131,7 @@ scenario_pipe_moves() {
 	yes_direct
 	finish_flow
 	finish_work game
-	both_paths direct && echo "FIGURE $scenario: and direct again"
+	! both_paths direct || echo "FIGURE $scenario: and direct again"
 }
 
 # A disturbance under streams: disturbed NAME MOST_MS prog args. The streams stand
