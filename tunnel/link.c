@@ -315,14 +315,6 @@ link_charge(struct link *l, uint64_t bytes)
 	return true;
 }
 
-uint64_t
-link_room(const struct link *l)
-{
-	uint64_t budget = tunnel_config_of(l->tunnel)->budget;
-
-	return l->memory < budget ? budget - l->memory : 0;
-}
-
 /* An eighth of it: nobody is called for a few bytes. */
 bool
 link_has_room(const struct link *l)
