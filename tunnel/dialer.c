@@ -117,13 +117,17 @@ back_off(struct link *l)
 			randombytes_uniform(l->backoff_ms / 2 + 1);
 }
 
-/* One that ended soon is as one that never came about. */
+/* One that ended soon is as one that never came about, unless it was ended in
+ * good order, as short streams to a peer that serves only one are. */
 static void
-dial_again(struct link *l)
+dial_again(struct link *l, const struct talk *t, enum quic_end end)
 {
-	uint64_t now = now_ms();
+	uint64_t now = now_ms(), code = 1;
 
-	if (now - l->up_since_ms < LIVED_MS) {
+	if (end == QUIC_CLOSED)
+		quic_ended(t->quic, &code);
+	if (code != 0 && end != QUIC_RESTARTED &&
+	    now - l->up_since_ms < LIVED_MS) {
 		back_off(l);
 		return;
 	}
@@ -152,7 +156,7 @@ link_ended(struct link *l, struct talk *t, enum quic_end end)
 {
 	if (t == l->up) {
 		l->last = end;
-		dial_again(l);
+		dial_again(l, t, end);
 		link_down(l, joint_end_of(t, end));
 	} else if (t == l->dial) {
 		l->last = end;

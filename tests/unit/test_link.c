@@ -549,6 +549,33 @@ test_peer_leaves(void **state)
 	tunnel_free(a.tunnel);
 }
 
+/* A listener of one stream, begun anew each time, as in a shell's loop: who is
+ * early and often there does not wait longer and longer. */
+static void
+test_short_visits(void **state)
+{
+	struct call c;
+
+	(void)state;
+	begin_both();
+	for (int i = 0; i < 8; i++) {
+		uint16_t port = tunnel_port(b.tunnel);
+
+		call(&c, &a, 10, 1500);
+		finish(&c, 1);
+		assert_string_equal(joint_end_name(c.result.end), "done");
+		while (status(&b).streams > 0)
+			turn();
+		tunnel_free(b.tunnel);
+		begin_side(&b, port);
+		meet(&b, &a);
+		set_path(&b, tunnel_port(a.tunnel));
+		while (status(&a).up)
+			turn();
+	}
+	end_both();
+}
+
 static void
 test_forgotten_key_is_a_stranger(void **state)
 {
@@ -897,6 +924,7 @@ main(void)
 	    cmocka_unit_test(test_both_dial_at_once),
 	    cmocka_unit_test(test_more_streams_than_allowed),
 	    cmocka_unit_test(test_peer_leaves),
+	    cmocka_unit_test(test_short_visits),
 	    cmocka_unit_test(test_forgotten_key_is_a_stranger),
 	    cmocka_unit_test(test_forgotten_from_within),
 	    cmocka_unit_test(test_peer_is_killed_and_comes_back),
