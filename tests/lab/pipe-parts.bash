@@ -337,17 +337,3 @@ wire() {
 	    5>"$NET_DIR/wire.ready" 2>"$NET_DIR/$w.log" &
 	read -r _ <"$NET_DIR/wire.ready" || fail "nat-link does not start"
 }
-
-# Each change of the path, with its time, in paths.HOST.
-watch_paths() { # HOST...
-	local h
-	for h; do
-		mkfifo "$NET_DIR/watch.$h"
-		(echo watch; exec sleep 1000) | socat - \
-		    "UNIX-CONNECT:$NET_DIR/$h/key.ctl" >"$NET_DIR/watch.$h" &
-		while read -r line; do
-			net_ms
-			echo "$net_ms $line"
-		done <"$NET_DIR/watch.$h" >"$NET_DIR/paths.$h" &
-	done
-}
