@@ -6,6 +6,8 @@
 
 # shellcheck source=tests/lab/pipe-parts.bash
 . "$here/pipe-parts.bash"
+# shellcheck source=tests/lab/pipe-long.bash
+. "$here/pipe-long.bash"
 
 # Everything at once. all_of_it SCP_MIB SECONDS [most of the game that is lost]
 all_of_it() {
@@ -47,7 +49,7 @@ scenario_pipe_direct() {
 	within 20 both_paths direct || fail "not direct"
 	before=$(carried)
 	all_of_it "${1:-64}" "${2:-10}"
-	both_paths direct || fail "not direct any more"
+	both_paths direct || fail "not direct any more: $(paths)"
 	[ $(($(carried) - before)) -lt 100000 ] || fail "it went by the relay"
 }
 
@@ -55,7 +57,7 @@ scenario_pipe_relayed() {
 	pipe_sites 1
 	pipe_up -r
 	all_of_it "${1:-64}" "${2:-10}"
-	both_paths relayed || fail "not relayed any more"
+	both_paths relayed || fail "not relayed any more: $(paths)"
 	[ "$(carried)" -gt $((${1:-64} * 1000000)) ] ||
 		fail "it did not go by the relay"
 }
@@ -128,7 +130,7 @@ scenario_pipe_moves() {
 	pipe_up
 	within 10 both_paths relayed || fail "not relayed"
 	within 20 listens hb 7004 || fail "hb does not listen"
-	start_flow "${1:-20}"
+	start_flow 20
 	sleep 2
 	net_ms
 	at=$net_ms
@@ -173,7 +175,7 @@ begin_disturbed() { # RELAYS PATH SECONDS
 }
 
 scenario_pipe_disturbed() {
-	begin_disturbed 1 direct "${1:-16}"
+	begin_disturbed 1 direct 16
 	disturbed "the NAT of ha flushed" 2400 net_flush na
 	disturbed "the NAT of hb flushed" 2400 net_flush nb
 	disturbed "another address of ha" 5000 net_readdress ha 192.168.1.2 \
@@ -194,7 +196,7 @@ kill_relay() { # N
 
 scenario_pipe_relay_killed() {
 	local n
-	begin_disturbed 2 relayed "${1:-14}"
+	begin_disturbed 2 relayed 14
 	n=$(relay_of_path)
 	disturbed "relay killed, another there" 4000 kill_relay "$n"
 	finish_flow
@@ -205,7 +207,7 @@ scenario_pipe_relay_killed() {
 # The only relay is killed, is back after 10 s, and is killed for good.
 scenario_pipe_relay_gone() {
 	local at
-	begin_disturbed 1 relayed "${1:-90}"
+	begin_disturbed 1 relayed 90
 	net_ms
 	at=$net_ms
 	kill_relay 2
