@@ -55,7 +55,7 @@ run_as() {
 start_engine() {
 	local h=$1
 	[ -p "$NET_DIR/$h.ready" ] || mkfifo "$NET_DIR/$h.ready"
-	run_as "$h" nat-pipe -v -N 5 "${@:2}" 5>"$NET_DIR/$h.ready" \
+	run_as "$h" nat-pipe -N 5 "${@:2}" 5>"$NET_DIR/$h.ready" \
 	    >>"$NET_DIR/$h.out" 2>>"$NET_DIR/$h.err" &
 	declare -g "engine_$h=$!"
 	read -r _ <"$NET_DIR/$h.ready" || fail "nat-pipe of $h does not start"
@@ -97,7 +97,7 @@ up_is() {
 
 path_is() { # HOST PATH
 	control_of "$1" status 2>/dev/null |
-		grep -q "^tunnel .* path=$2 .*state=up"
+		grep "^tunnel .* path=$2 .*state=up" >/dev/null
 }
 
 both_paths() { # PATH
