@@ -65,6 +65,15 @@ tunnel_send(
 
 /* ---- turns ---- */
 
+static void
+wake(struct tunnel *t)
+{
+	if (t->first == NULL || t->depth > 0 || t->armed)
+		return;
+	t->armed = true;
+	event_active(t->work, EV_TIMEOUT, 0);
+}
+
 void
 tunnel_touch(struct tunnel *t, struct link *l)
 {
@@ -75,10 +84,7 @@ tunnel_touch(struct tunnel *t, struct link *l)
 	*t->end = l;
 	t->end = &l->next;
 	t->waiting++;
-	if (t->depth > 0 || t->armed)
-		return;
-	t->armed = true;
-	event_active(t->work, EV_TIMEOUT, 0);
+	wake(t);
 }
 
 static struct link *
@@ -361,6 +367,8 @@ tunnel_forget(struct tunnel *t, struct link *l)
 {
 	t->depth++;
 	link_close(l);
-	if (--t->depth == 0)
-		remove_dead(t);
+	if (--t->depth > 0)
+		return;
+	remove_dead(t);
+	wake(t); /* who was touched meanwhile */
 }

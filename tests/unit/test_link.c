@@ -375,6 +375,39 @@ heard(const struct raw *r)
 	return total;
 }
 
+/* What the end of one link's stream leads to may be a stream of another. */
+static void
+over_there_cb(void *arg, const struct joint_result *r)
+{
+	(void)r;
+	call(arg, &a, 100, 8000);
+}
+
+static void
+test_forget_leads_elsewhere(void **state)
+{
+	struct joint_config config = {
+	    .in = -1, .out = -1, .hold = true, .ended = over_there_cb};
+	struct joint *j;
+	struct side c;
+	struct call next;
+
+	(void)state;
+	begin_both();
+	new_keys(&c);
+	config.arg = &next;
+	for (int i = 0; i < 20; i++)
+		turn(); /* nobody has anything to do any more */
+	assert_int_equal(
+	    joint_open(&j, tunnel_link(a.tunnel, c.pub), &program, &config), 0);
+	for (int i = 0; i < 20; i++)
+		turn();
+	tunnel_forget(a.tunnel, tunnel_find(a.tunnel, c.pub));
+	finish(&next, 1);
+	assert_done(&next);
+	end_both();
+}
+
 static void
 test_strangers_hear_nothing(void **state)
 {
@@ -927,6 +960,7 @@ main(void)
 	    cmocka_unit_test(test_short_visits),
 	    cmocka_unit_test(test_forgotten_key_is_a_stranger),
 	    cmocka_unit_test(test_forgotten_from_within),
+	    cmocka_unit_test(test_forget_leads_elsewhere),
 	    cmocka_unit_test(test_peer_is_killed_and_comes_back),
 	    cmocka_unit_test(test_path_moves),
 	    cmocka_unit_test(test_path_moves_after_silence),
