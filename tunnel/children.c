@@ -44,7 +44,7 @@ reap(struct child *c)
 {
 	void (*ended)(void *arg, int status) = c->ended;
 	void *arg = c->arg;
-	int status = 0;
+	int status = SIGKILL; /* unless we hear: never taken for a yes */
 
 	/* As long as it is not reaped, its process group's number is no other's:
 	 * who is stopped stays until the group had its SIGKILL. */
