@@ -28,6 +28,18 @@ name_all(struct doors *out, const char *base)
 	return 0;
 }
 
+/* Whoever can make files there could make our doors his: what a client hands
+ * over is its standard input. */
+static int
+check_folder(const char *folder)
+{
+	struct stat st;
+
+	if (access(folder, W_OK) == -1 || stat(folder, &st) == -1)
+		return -errno;
+	return (st.st_mode & (S_IWGRP | S_IWOTH)) == 0 ? 0 : -EPERM;
+}
+
 /* Next to the key file, or -errno. */
 static int
 beside(struct doors *out, const char *key_path)
@@ -40,8 +52,8 @@ beside(struct doors *out, const char *key_path)
 	rc = name_all(out, real);
 	slash = strrchr(real, '/');
 	slash[slash == real] = '\0';
-	if (rc == 0 && access(real, W_OK) == -1)
-		rc = -errno;
+	if (rc == 0)
+		rc = check_folder(real);
 	free(real);
 	return rc;
 }

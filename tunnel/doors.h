@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Where the engine of a key file is met: next to the file (KEYFILE.sock and so
- * on) when that folder can be written to and the names fit, else in a private
- * folder, under a hash of the public key. */
+ * on) when that folder can be written to by us alone and the names fit, else in
+ * a private folder, under a hash of the public key. */
 #ifndef NATKIT_DOORS_H
 #define NATKIT_DOORS_H
 

@@ -81,6 +81,30 @@ beside_the_key(void **state)
 	assert_string_equal(d.control, want);
 }
 
+/* Where others may make files, one of theirs could be taken for our engine's
+ * socket. */
+static void
+beside_others(void **state)
+{
+	char folder[DOORS_PATH];
+	struct doors d;
+
+	(void)state;
+	in_dir("key", true);
+	assert_int_equal(chmod(dir, 01777), 0);
+	assert_int_equal(
+	    doors_find(&d, in_dir("key", false), pub, dir, folder), 0);
+	assert_non_null(strstr(d.mux, "/natkit/"));
+	assert_int_equal(chmod(dir, 0770), 0);
+	assert_int_equal(
+	    doors_find(&d, in_dir("key", false), pub, dir, folder), 0);
+	assert_non_null(strstr(d.mux, "/natkit/"));
+	assert_int_equal(chmod(dir, 0755), 0);
+	assert_int_equal(
+	    doors_find(&d, in_dir("key", false), pub, dir, folder), 0);
+	assert_null(strstr(d.mux, "/natkit/"));
+}
+
 /* A path that does not fit a socket address: the runtime folder, by public
  * key. */
 static void
@@ -173,6 +197,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(
 		beside_the_key, make_dir, remove_dir),
+	    cmocka_unit_test_setup_teardown(
+		beside_others, make_dir, remove_dir),
 	    cmocka_unit_test_setup_teardown(too_long, make_dir, remove_dir),
 	    cmocka_unit_test_setup_teardown(not_ours, make_dir, remove_dir),
 	    cmocka_unit_test_setup_teardown(
