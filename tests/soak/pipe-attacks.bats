@@ -30,15 +30,14 @@ teardown() {
 @test "a relay that spoils everything in mid-transfer: both sides say so" {
 	mitm 0 flip
 	listener cat
-	(
-		timeout 150 "$P" -k a -p "$PORTA" -i patha "$KE" \
-		    < /dev/zero > got 2> erra
-		echo $? > code
-	) &
+	timeout 150 "$P" -k a -p "$PORTA" -i patha "$KE" < /dev/zero > got \
+	    2> erra &
+	client=$!
 	until_true test -s got
 	kill -USR1 "$MITM"
-	wait $!
-	[ "$(cat code)" = 111 ]
+	code=0
+	wait $client || code=$?
+	[ $code -eq 111 ]
 	[ -s erra ]
 	# the listener's program is gone, too
 	for _ in $(seq 600); do
