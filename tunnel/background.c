@@ -46,6 +46,7 @@ run(const struct pipeoptions *options, const struct doors *d, uint8_t *priv,
 		fatal(EXIT_TEMP, "can't start in the background");
 	keep((unsigned)ready, (unsigned)lock);
 	o.ready_fd = ready;
+	o.forwards = 0; /* they are its client's */
 	w.o = &o;
 	w.doors = d;
 	w.priv = priv;

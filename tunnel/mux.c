@@ -8,15 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "log.h"
-#include "record.h"
-#include "wants.h"
 
-#define BACKLOG 128
 #define PROGRESS_MS 1000
 #define TEXT 700 /* of a sentence, bytes */
 
@@ -26,8 +21,12 @@ struct client {
 	int fd;
 	struct event *ev, *timer, *writable;
 	struct joint *joint; /* NULL: has not asked, or it is over */
+	struct forwarding *forwarding[ASK_FORWARDS];
+	size_t forwardings;
+	struct link *link;  /* of the joint or the forwards */
+	uint64_t before[2]; /* its bytes when they came, in and out */
 	uint8_t key[KEY_LEN];
-	bool asked;
+	bool asked, more;
 	char *last; /* the end, which found no room yet */
 };
 
@@ -37,7 +36,6 @@ struct mux {
 	struct event *listening, *again;
 	struct client *clients;
 	size_t n;
-	struct sockaddr_un name;
 };
 
 /* ---- clients ---- */
@@ -53,6 +51,15 @@ client_destroy(struct client *c)
 	free(c);
 }
 
+/* Connections that stand are cut. */
+static void
+stop_forwards(struct client *c)
+{
+	while (c->forwardings > 0)
+		forwarding_stop(c->forwarding[--c->forwardings], false);
+	event_del(c->timer);
+}
+
 static void
 client_free(struct client *c)
 {
@@ -65,6 +72,7 @@ client_free(struct client *c)
 	m->n--;
 	if (c->joint != NULL)
 		joint_cancel(c->joint, true);
+	stop_forwards(c);
 	client_destroy(c);
 }
 
@@ -107,6 +115,7 @@ fail(struct client *c, const char *end, const char *text)
 {
 	char packet[TEXT + 100];
 
+	stop_forwards(c);
 	snprintf(packet, sizeof(packet), "end end=%s\n%s", end, text);
 	finish(c, packet);
 }
@@ -155,10 +164,13 @@ progress_cb(evutil_socket_t fd, short events, void *arg)
 
 	(void)fd;
 	(void)events;
-	if (c->joint == NULL)
-		return;
-	link_status(joint_link(c->joint), &l);
-	joint_status(c->joint, &j);
+	link_status(c->link, &l);
+	if (c->joint != NULL) {
+		joint_status(c->joint, &j);
+	} else { /* forwards */
+		j.received = l.bytes_in - c->before[0];
+		j.sent = l.bytes_out - c->before[1];
+	}
 	record_begin(&r, "progress");
 	record_put_u64(&r, "in", j.received);
 	record_put_u64(&r, "out", j.sent);
@@ -172,69 +184,47 @@ progress_cb(evutil_socket_t fd, short events, void *arg)
 
 /* ---- what they ask ---- */
 
-struct ask {
-	uint8_t key[KEY_LEN];
-	uint64_t wait_s, progress;
-	char server[WANTS_SERVERS][WANTS_SERVER];
-	size_t servers;
-	struct opening what;
-	bool has_key, has_what;
-};
-
-/* Returns 0 or -EBADMSG. */
-static int
-ask_line(struct ask *a, const char *line, size_t len)
+static void
+route_cb(void *arg, struct forwarding *f)
 {
-	struct record_view v;
-	const char *name;
+	struct client *c = arg;
+	struct record r;
 
-	if (len >= 5 && memcmp(line, "open ", 5) == 0) {
-		a->has_what = true;
-		return opening_parse(&a->what, line, len);
+	c->mux->c.route(c->mux->c.arg, f, &r);
+	put(c, r.text);
+}
+
+/* Returns 0, or -errno and which one can't be. */
+static int
+add_forwards(struct client *c, const struct ask *a, const struct forward **bad)
+{
+	struct forwarding_config config = {.loop = c->mux->c.loop,
+	    .resolver = c->mux->c.resolver,
+	    .link = c->link,
+	    .changed = route_cb,
+	    .arg = c};
+	int rc;
+
+	for (size_t i = 0; i < a->forwards; i++) {
+		config.forward = *bad = &a->forward[i];
+		if (c->forwardings == ASK_FORWARDS)
+			return -E2BIG;
+		rc = forwarding_start(
+		    &c->forwarding[c->forwardings], &config, false);
+		if (rc != 0)
+			return rc;
+		c->forwardings++;
 	}
-	if (record_parse(&v, line, len) != 0)
-		return -EBADMSG;
-	if (record_is(&v, "ask")) {
-		a->has_key = true;
-		a->wait_s = 0;
-		record_get_u64(&v, "wait_s", &a->wait_s);
-		record_get_u64(&v, "progress", &a->progress);
-		return record_get_key(&v, "key", a->key);
-	}
-	name = record_is(&v, "server") ? record_get(&v, "name") : NULL;
-	if (name != NULL && a->servers < WANTS_SERVERS &&
-	    strlen(name) < WANTS_SERVER)
-		snprintf(a->server[a->servers++], WANTS_SERVER, "%s", name);
 	return 0;
 }
 
+/* Returns 0, or -errno of mux_config's want. */
 static int
-ask_parse(struct ask *a, const char *text)
-{
-	size_t len;
-
-	memset(a, 0, sizeof(*a));
-	for (; *text != '\0'; text += len + (text[len] == '\n')) {
-		len = strcspn(text, "\n");
-		if (ask_line(a, text, len) != 0)
-			return -EBADMSG;
-	}
-	return a->has_key && a->has_what ? 0 : -EBADMSG;
-}
-
-/* Takes the descriptors when it returns 0. */
-static int
-serve_ask(struct client *c, const struct ask *a, const int fds[2])
+meet(struct client *c, const struct ask *a)
 {
 	struct mux *m = c->mux;
 	const char *servers[WANTS_SERVERS];
-	struct joint_config config = {.in = fds[0],
-	    .out = fds[1],
-	    .wait_ms =
-		a->wait_s > 1000000 ? UINT32_MAX : (uint32_t)a->wait_s * 1000,
-	    .ended = ended_cb,
-	    .arg = c};
-	struct link *l;
+	struct link_status s;
 	int rc;
 
 	for (size_t i = 0; i < a->servers; i++)
@@ -243,10 +233,27 @@ serve_ask(struct client *c, const struct ask *a, const int fds[2])
 	rc = m->c.want(m->c.arg, a->key, servers, a->servers);
 	if (rc != 0)
 		return rc;
-	l = tunnel_link(m->c.tunnel, a->key);
-	if (l == NULL)
+	c->link = tunnel_link(m->c.tunnel, a->key);
+	if (c->link == NULL)
 		return -ENOSPC;
-	return joint_open(&c->joint, l, &a->what, &config);
+	link_status(c->link, &s);
+	c->before[0] = s.bytes_in;
+	c->before[1] = s.bytes_out;
+	return 0;
+}
+
+/* Takes the descriptors when it returns 0. */
+static int
+open_stream(struct client *c, const struct ask *a, const int fds[2])
+{
+	struct joint_config config = {.in = fds[0],
+	    .out = fds[1],
+	    .wait_ms =
+		a->wait_s > 1000000 ? UINT32_MAX : (uint32_t)a->wait_s * 1000,
+	    .ended = ended_cb,
+	    .arg = c};
+
+	return joint_open(&c->joint, c->link, &a->what, &config);
 }
 
 static void
@@ -270,25 +277,45 @@ failure(int rc)
 	return strerror(-rc);
 }
 
+/* A stream with its descriptors; or forwards, of which more may come. */
+static bool
+is_in_order(const struct client *c, const struct ask *a, bool has_fds)
+{
+	if (has_fds != a->open)
+		return false;
+	return !c->asked ||
+	       (c->more && !a->open && memcmp(c->key, a->key, KEY_LEN) == 0);
+}
+
 static void
 ask(struct client *c, const char *text, const int fds[2])
 {
+	char spec[FORWARD_TEXT], why[TEXT];
+	const struct forward *bad = NULL;
 	struct ask a;
 	int rc;
 
-	if (c->asked || fds[0] == -1 || ask_parse(&a, text) != 0) {
+	if (ask_parse(&a, text) != 0 || !is_in_order(c, &a, fds[0] != -1)) {
 		close_fds(fds);
 		fail(c, "failed", "the engine did not understand that");
 		return;
 	}
-	rc = serve_ask(c, &a, fds);
+	rc = c->asked ? 0 : meet(c, &a);
+	if (rc == 0)
+		rc = a.open ? open_stream(c, &a, fds)
+			    : add_forwards(c, &a, &bad);
 	if (rc != 0) {
 		close_fds(fds);
-		fail(c, rc == -EDESTADDRREQ ? MUX_CONFIG : "failed",
-		    failure(rc));
+		snprintf(why, sizeof(why), "%s%s%s",
+		    bad != NULL ? forward_format(bad, spec) : "",
+		    bad != NULL ? ": can't listen there: " : "", failure(rc));
+		fail(c,
+		    bad != NULL || rc == -EDESTADDRREQ ? MUX_CONFIG : "failed",
+		    why);
 		return;
 	}
 	c->asked = true;
+	c->more = a.more;
 	put(c, "taken");
 	if (a.progress)
 		loop_at(c->timer, now_ms() + PROGRESS_MS);
@@ -450,76 +477,34 @@ accept_cb(evutil_socket_t listening, short events, void *arg)
 	client_new(m, fd);
 }
 
-/* The caller holds the lock of this path (doors.h), so what is stale stays so
- * until it is replaced. */
-static int
-remove_stale(const struct sockaddr_un *name)
-{
-	struct stat st;
-	int fd;
-
-	if (lstat(name->sun_path, &st) == -1)
-		return errno == ENOENT ? 0 : -errno;
-	if (!S_ISSOCK(st.st_mode))
-		return -EEXIST;
-	fd = mux_connect(name->sun_path);
-	if (fd >= 0) {
-		close(fd);
-		return -EADDRINUSE;
-	}
-	if (fd != -ECONNREFUSED)
-		return fd;
-	return unlink(name->sun_path) == -1 ? -errno : 0;
-}
-
-static int
-listen_private(int fd, const struct sockaddr_un *name)
-{
-	mode_t mask = umask(0177);
-	int rc = bind(fd, (const struct sockaddr *)name, sizeof(*name));
-
-	rc = rc == -1 ? -errno : 0;
-	umask(mask);
-	if (rc == 0 && listen(fd, BACKLOG) == -1)
-		rc = -errno;
-	return rc;
-}
-
 int
 mux_open(struct mux **out, const struct mux_config *config)
 {
 	struct mux *m = calloc(1, sizeof(*m));
-	int rc = 0;
+	int rc;
 
 	if (m == NULL)
 		return -ENOMEM;
 	m->c = *config;
-	m->name.sun_family = AF_UNIX;
-	if (strlen(config->path) >= sizeof(m->name.sun_path))
-		rc = -ENAMETOOLONG;
-	else
-		memcpy(
-		    m->name.sun_path, config->path, strlen(config->path) + 1);
-	m->fd =
-	    socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (m->fd == -1)
-		rc = -errno;
-	if (rc == 0)
-		rc = remove_stale(&m->name);
-	if (rc == 0)
-		rc = listen_private(m->fd, &m->name);
-	if (rc != 0) {
-		if (m->fd != -1)
-			close(m->fd);
+	rc = mux_listen(config->path);
+	if (rc < 0) {
 		free(m);
 		return rc;
 	}
+	m->fd = rc;
 	m->listening =
 	    loop_event(config->loop, m->fd, EV_READ | EV_PERSIST, accept_cb, m);
 	m->again = loop_event(config->loop, -1, 0, again_cb, m);
 	event_add(m->listening, NULL);
 	*out = m;
 	return 0;
+}
+
+void
+mux_stop(struct mux *m)
+{
+	for (struct client *c = m->clients; c != NULL; c = c->next)
+		stop_forwards(c);
 }
 
 void
@@ -530,7 +515,7 @@ mux_free(struct mux *m)
 	if (m == NULL)
 		return;
 	/* Unlinked first: whoever finds it closed may make a new one. */
-	unlink(m->name.sun_path);
+	unlink(m->c.path);
 	event_free(m->listening);
 	event_free(m->again);
 	close(m->fd);
@@ -561,4 +546,15 @@ mux_clients(const struct mux *m)
 	for (const struct client *c = m->clients; c != NULL; c = c->next)
 		n += c->asked;
 	return n;
+}
+
+struct forwarding *
+mux_forwarding(const struct mux *m, size_t i)
+{
+	for (const struct client *c = m->clients; c != NULL; c = c->next) {
+		if (i < c->forwardings)
+			return c->forwarding[i];
+		i -= c->forwardings;
+	}
+	return NULL;
 }

@@ -8,14 +8,21 @@
  *   open to=...                      tunnel/opening.h
  *
  * and with it, by SCM_RIGHTS, the descriptor to read from and the one to write
- * to, or a socket for both; or
+ * to, or a socket for both; or, in place of open and descriptors,
+ *
+ *   forward -L SPEC                  as on the command line, and more of them
+ *   more                             in another packet, once this one is taken
+ *
+ * which last as long as its connection; or
  *
  *   quit                             end, if you have nothing to do (a foreground
  *                                    nat-pipe wants the key)
  *
  * and gets packets
  *
- *   taken                            the descriptors are the engine's now
+ *   taken                            the descriptors are the engine's now, or
+ *                                    the forwards of this packet have begun
+ *   route ...                        nat-records(5): a forward has changed
  *   progress in=N out=N path=WORD endpoint=... rtt_us=N     once a second
  *   say TEXT                         for standard error
  *   end end=WORD reason=WORD sent=N received=N, newline, TEXT     then the end
@@ -27,8 +34,13 @@
 
 #include <stdbool.h>
 
+#include "ask.h"
+#include "forwarding.h"
 #include "joint.h"
 #include "loop.h"
+#include "muxdoor.h"
+#include "record.h"
+#include "resolve.h"
 #include "tunnel.h"
 
 #define MUX_CLIENTS 512
@@ -40,8 +52,9 @@ struct mux;
 struct mux_config {
 	struct loop *loop;
 	struct tunnel *tunnel;
-	const char *path;
-	bool background; /* quit is obeyed when nobody asks for anything */
+	struct resolver *resolver;
+	const char *path; /* stays as long as the mux does */
+	bool background;  /* quit is obeyed when nobody asks for anything */
 	/* A client wants this peer: is it to be met by these servers (driver)?
 	 * Returns 0, -ENOSPC: no more peers, -EDESTADDRREQ: no server. */
 	int (*want)(void *arg, const uint8_t key[KEY_LEN],
@@ -49,6 +62,8 @@ struct mux_config {
 	/* Why there is no path to the peer, in a sentence. */
 	void (*why)(
 	    void *arg, const uint8_t key[KEY_LEN], char *out, size_t cap);
+	/* A forward of a client's has changed: the record that it gets. */
+	void (*route)(void *arg, struct forwarding *f, struct record *out);
 	/* quit was obeyed. */
 	void (*quit)(void *arg);
 	void *arg;
@@ -56,19 +71,27 @@ struct mux_config {
 
 /* -EADDRINUSE: another engine has it. */
 int mux_open(struct mux **out, const struct mux_config *c);
+/* Ends the forwards of all clients: before tunnel_free. */
+void mux_stop(struct mux *m);
 /* Call it after tunnel_free: whoever waits for our end (mux_quit) may take
  * everything then. */
 void mux_free(struct mux *m);
 /* To every client. */
 void mux_say(struct mux *m, const char *text);
-/* Those who have asked for a stream. */
+/* Those who have asked for something. */
 size_t mux_clients(const struct mux *m);
+/* The forwards of all clients, i from 0; NULL: no more. */
+struct forwarding *mux_forwarding(const struct mux *m, size_t i);
 
 /* ---- the client's side (blocking; nat-pipe's own process) ---- */
 
 struct mux_request {
 	const uint8_t *key;
-	const struct opening *what;
+	const struct opening *what; /* of a stream; unless there are forwards */
+	const struct forward *forward;
+	size_t forwards;
+	int ready_fd; /* the forwards listen; or -1 */
+	bool json;    /* their records, on standard output */
 	uint32_t wait_s;
 	const char *const *servers;
 	size_t n_servers;
@@ -77,11 +100,9 @@ struct mux_request {
 	const char *peer, *own; /* for messages: a name, our public key */
 };
 
-/* Connects. Returns a descriptor, -ENOENT or -ECONNREFUSED: no engine. */
-int mux_connect(const char *path);
-/* Asks, and stays until it is over. Returns an exit code of exitcode.h, or
- * -EPIPE: the engine ended before it took anything; ask another one. Closes
- * fd. */
+/* Asks, and stays until it is over: forwards, until a signal ends them. Returns an
+ * exit code of exitcode.h, or -EPIPE: the engine ended before it took anything;
+ * ask another one. Closes fd. */
 int mux_ask(int fd, const struct mux_request *r);
 /* Returns 0: it has ended; or -EBUSY, whose it is and how many streams it has.
  * Closes fd. */

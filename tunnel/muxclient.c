@@ -1,42 +1,22 @@
 /* SPDX-License-Identifier: ISC */
 /* A nat-pipe that lets the engine of its key do the work: it hands over its
- * descriptors and says on standard error and by its exit code what came of it. */
+ * descriptors, or its forwards, and says on standard error and by its exit code
+ * what came of it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "exitcode.h"
 #include "log.h"
 #include "meter.h"
 #include "mux.h"
-#include "record.h"
-
-int
-mux_connect(const char *path)
-{
-	struct sockaddr_un name = {.sun_family = AF_UNIX};
-	int rc, fd;
-
-	if (strlen(path) >= sizeof(name.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(name.sun_path, path, strlen(path) + 1);
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (fd == -1)
-		return -errno;
-	do
-		rc = connect(fd, (const struct sockaddr *)&name, sizeof(name));
-	while (rc == -1 && errno == EINTR);
-	if (rc == 0)
-		return fd;
-	rc = -errno;
-	close(fd);
-	return rc;
-}
+#include "ready.h"
 
 /* One socket under two numbers, as ssh gives it to a ProxyCommand? */
 static bool
@@ -58,17 +38,19 @@ send_fds(int fd, const char *text, const int *fds, size_t n)
 		char buf[CMSG_SPACE(2 * sizeof(int))];
 	} control = {.buf = {0}};
 	struct iovec iov = {.iov_base = (char *)text, .iov_len = strlen(text)};
-	struct msghdr msg = {.msg_iov = &iov,
-	    .msg_iovlen = 1,
-	    .msg_control = control.buf,
-	    .msg_controllen = CMSG_SPACE(n * sizeof(int))};
-	struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	struct cmsghdr *h;
 	ssize_t sent;
 
-	h->cmsg_level = SOL_SOCKET;
-	h->cmsg_type = SCM_RIGHTS;
-	h->cmsg_len = CMSG_LEN(n * sizeof(int));
-	memcpy(CMSG_DATA(h), fds, n * sizeof(int));
+	if (n > 0) {
+		msg.msg_control = control.buf;
+		msg.msg_controllen = CMSG_SPACE(n * sizeof(int));
+		h = CMSG_FIRSTHDR(&msg);
+		h->cmsg_level = SOL_SOCKET;
+		h->cmsg_type = SCM_RIGHTS;
+		h->cmsg_len = CMSG_LEN(n * sizeof(int));
+		memcpy(CMSG_DATA(h), fds, n * sizeof(int));
+	}
 	do
 		sent = sendmsg(fd, &msg, MSG_NOSIGNAL);
 	while (sent == -1 && errno == EINTR);
@@ -88,8 +70,35 @@ add(char *packet, const struct record *r)
 	return 0;
 }
 
+#define MORE "\nmore"
+
+/* Those from *sent on, as many as have room. */
 static int
-request(int fd, const struct mux_request *q)
+add_forwards(char *packet, const struct mux_request *q, size_t *sent)
+{
+	char text[FORWARD_TEXT];
+	size_t len, first = *sent;
+
+	for (; *sent < q->forwards; ++*sent) {
+		len = strlen(packet);
+		forward_format(&q->forward[*sent], text);
+		if (len + strlen("\nforward ") + strlen(text) + sizeof(MORE) >
+		    MUX_PACKET)
+			break;
+		snprintf(packet + len, MUX_PACKET - len, "\nforward %s", text);
+	}
+	if (*sent == first)
+		return -EMSGSIZE;
+	len = strlen(packet);
+	if (*sent < q->forwards)
+		snprintf(packet + len, MUX_PACKET - len, "%s", MORE);
+	return 0;
+}
+
+/* sent: how many forwards have been; more of them when the engine has taken
+ * those. */
+static int
+request(int fd, const struct mux_request *q, size_t *sent)
 {
 	char packet[MUX_PACKET] = "";
 	int rc, fds[2] = {q->in, q->out};
@@ -101,10 +110,14 @@ request(int fd, const struct mux_request *q)
 	if (q->progress)
 		record_put_u64(&r, "progress", 1);
 	rc = add(packet, &r);
-	for (size_t i = 0; i < q->n_servers && rc == 0; i++) {
+	for (size_t i = 0; i < q->n_servers && *sent == 0 && rc == 0; i++) {
 		record_begin(&r, "server");
 		record_put(&r, "name", q->servers[i]);
 		rc = add(packet, &r);
+	}
+	if (rc == 0 && q->forwards > 0) {
+		rc = add_forwards(packet, q, sent);
+		return rc != 0 ? rc : send_fds(fd, packet, NULL, 0);
 	}
 	if (rc == 0)
 		rc = opening_write(q->what, &r);
@@ -181,6 +194,10 @@ tell_end(
 
 	if (end == NULL)
 		end = "";
+	if (q->forwards > 0) {
+		log_fatalx("%s", text);
+		return strcmp(end, MUX_CONFIG) == 0 ? EXIT_USAGE : EXIT_TEMP;
+	}
 	if (strcmp(end, joint_end_name(JOINT_DONE)) == 0)
 		return EXIT_YES;
 	if (strcmp(end, joint_end_name(JOINT_REFUSED)) == 0) {
@@ -195,63 +212,162 @@ tell_end(
 	return strcmp(end, MUX_CONFIG) == 0 ? EXIT_USAGE : EXIT_TEMP;
 }
 
-/* One packet. Returns -EAGAIN: go on; or an exit code. */
+/* A conversation with an engine. */
+struct talk {
+	int fd;
+	struct mux_request q;
+	struct meter meter;
+	size_t sent; /* forwards */
+	bool taken;
+};
+
+/* Returns -EAGAIN: go on; or another -errno. */
 static int
-take(const struct mux_request *q, struct meter *m, char *packet, bool *taken)
+taken(struct talk *t)
+{
+	int rc;
+
+	if (t->q.forwards == 0)
+		let_go(&t->q);
+	t->taken = true;
+	if (t->sent < t->q.forwards) {
+		rc = request(t->fd, &t->q, &t->sent);
+		return rc != 0 ? rc : -EAGAIN;
+	}
+	ready_tell(t->q.ready_fd);
+	t->q.ready_fd = -1;
+	return -EAGAIN;
+}
+
+static void
+route(const struct talk *t, const char *packet)
+{
+	struct record r = {.len = strlen(packet)};
+
+	if (r.len >= RECORD_MAX)
+		return;
+	memcpy(r.text, packet, r.len);
+	record_write(&r, STDOUT_FILENO, t->q.json);
+}
+
+/* One packet. Returns -EAGAIN: go on; another -errno; or an exit code. */
+static int
+take(struct talk *t, char *packet)
 {
 	char *text = strchr(packet, '\n');
 	struct record_view v;
 
 	if (strncmp(packet, "say ", 4) == 0) {
-		meter_pass(packet + 4);
+		if (!log_is_quiet())
+			meter_pass(packet + 4);
 		return -EAGAIN;
 	}
 	if (text != NULL)
 		*text++ = '\0';
 	if (record_parse(&v, packet, strlen(packet)) != 0)
 		return -EAGAIN;
-	if (record_is(&v, "taken")) {
-		*taken = true;
-		let_go(q);
-	} else if (record_is(&v, "progress")) {
-		progress(m, &v);
+	if (record_is(&v, "taken"))
+		return taken(t);
+	if (record_is(&v, "progress")) {
+		progress(&t->meter, &v);
+	} else if (record_is(&v, "route")) {
+		meter_clear();
+		route(t, packet);
 	} else if (record_is(&v, "end")) {
 		meter_clear();
-		return tell_end(q, &v, text != NULL ? text : "");
+		return tell_end(&t->q, &v, text != NULL ? text : "");
 	}
 	return -EAGAIN;
+}
+
+/* ---- forwards end by a signal, and that is a good end ---- */
+
+static volatile sig_atomic_t signalled;
+
+static void
+signal_cb(int sig)
+{
+	(void)sig;
+	signalled = 1;
+}
+
+/* From now on signals come while we wait, and at no other time. Those that are
+ * ignored (nohup(1)) stay so. */
+static void
+hold_signals(sigset_t *waiting)
+{
+	static const int ours[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction act = {.sa_handler = signal_cb}, old;
+	sigset_t held;
+
+	sigemptyset(&held);
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+		if (sigaction(ours[i], NULL, &old) == 0 &&
+		    old.sa_handler == SIG_IGN)
+			continue;
+		sigaction(ours[i], &act, NULL);
+		sigaddset(&held, ours[i]);
+	}
+	sigprocmask(SIG_BLOCK, &held, waiting);
+	signal(SIGPIPE, SIG_IGN); /* who reads our records may go */
+}
+
+/* Returns -EAGAIN: there is something; or an exit code. */
+static int
+wait_for(const struct talk *t, const sigset_t *waiting)
+{
+	struct pollfd p = {.fd = t->fd, .events = POLLIN};
+
+	while (!signalled)
+		if (ppoll(&p, 1, NULL, waiting) != -1 || errno != EINTR)
+			return -EAGAIN;
+	return EXIT_YES;
+}
+
+/* ---- */
+
+/* Returns an exit code, or -errno. */
+static int
+converse(struct talk *t)
+{
+	char packet[MUX_PACKET + 1];
+	sigset_t waiting;
+	ssize_t n;
+	int code;
+
+	if (t->q.forwards > 0)
+		hold_signals(&waiting);
+	code = request(t->fd, &t->q, &t->sent);
+	if (code == 0)
+		code = -EAGAIN;
+	while (code == -EAGAIN) {
+		if (t->q.forwards > 0 &&
+		    (code = wait_for(t, &waiting)) != -EAGAIN)
+			break;
+		n = recv(t->fd, packet, MUX_PACKET, 0);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -EPIPE;
+		packet[n] = '\0';
+		code = take(t, packet);
+	}
+	return code;
 }
 
 int
 mux_ask(int fd, const struct mux_request *q)
 {
-	char packet[MUX_PACKET + 1];
-	struct mux_request shown = *q;
-	struct meter meter = {.ms = now_ms()};
-	bool taken = false;
+	struct talk t = {.fd = fd, .q = *q, .meter = {.ms = now_ms()}};
 	int code;
-	ssize_t n;
 
-	shown.progress = q->progress && meter_begin();
-	code = request(fd, &shown);
-	if (code == 0)
-		code = -EAGAIN;
-	while (code == -EAGAIN) {
-		n = recv(fd, packet, MUX_PACKET, 0);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			code = -EPIPE;
-			break;
-		}
-		packet[n] = '\0';
-		code = take(q, &meter, packet, &taken);
-	}
+	t.q.progress = q->progress && meter_begin();
+	code = converse(&t);
 	close(fd);
 	meter_clear();
-	if (code >= 0 || (!taken && (code == -EPIPE || code == -ECONNRESET)))
+	if (code >= 0 || (!t.taken && (code == -EPIPE || code == -ECONNRESET)))
 		return code < 0 ? -EPIPE : code;
-	if (taken)
+	if (t.taken)
 		log_fatalx("%s: the nat-pipe that has our key ended", q->peer);
 	else
 		log_fatalx("%s: %s", q->peer, strerror(-code));

@@ -43,7 +43,7 @@ find_doors(struct nat_pipe *p)
 		fatal(EXIT_USAGE, "%s", folder);
 }
 
-/* ---- one stream ---- */
+/* ---- a stream, or forwards, by the engine of the key ---- */
 
 /* -S or NATKIT_SERVER, and the peer's own. Returns how many. */
 static size_t
@@ -73,7 +73,7 @@ find_peer(struct nat_pipe *p, const struct peerbook *book, uint8_t key[KEY_LEN])
 }
 
 static int
-run_stdio(struct nat_pipe *p)
+run_client(struct nat_pipe *p)
 {
 	struct peerbook *book = pipefiles_book(p->o.peers);
 	const char *servers[WANTS_SERVERS];
@@ -81,6 +81,10 @@ run_stdio(struct nat_pipe *p)
 	uint8_t key[KEY_LEN];
 	struct mux_request q = {.key = key,
 	    .what = &p->o.want,
+	    .forward = p->o.forward,
+	    .forwards = p->o.forwards,
+	    .ready_fd = p->o.ready_fd,
+	    .json = p->o.json,
 	    .wait_s = p->o.wait_s,
 	    .servers = servers,
 	    .in = STDIN_FILENO,
@@ -181,7 +185,8 @@ main(int argc, char **argv)
 	} else {
 		p.priv = pipeoptions_key(&p.o, p.pub);
 		find_doors(&p);
-		code = p.o.role == PIPE_STDIO ? run_stdio(&p) : run_engine(&p);
+		code =
+		    p.o.role == PIPE_CLIENT ? run_client(&p) : run_engine(&p);
 	}
 	sodium_free(p.priv);
 	return code;

@@ -165,8 +165,9 @@ changed_cb(void *arg, struct forwarding *f)
 	if (w->board != NULL)
 		pipeboard_route(w->board, f);
 	pipeboard_route_record(&r, f, w->book);
-	log_info("%s", r.text);
-	if (!w->stdio)
+	if (w->stdio)
+		log_info("%s", r.text);
+	else
 		record_write(&r, STDOUT_FILENO, w->o->json);
 }
 

@@ -3,6 +3,7 @@
 #include "pipeoptions.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #define BUDGET_MIB_MAX 65536
 #define STREAMS 256
 #define STREAMS_MAX 65536
+#define OWN "Gcdimnprsux" /* options of an engine alone */
 #define WAIT_S 30
 #define WAIT_S_MAX 1000000
 
@@ -214,6 +216,7 @@ text_option(struct pipeoptions *o, int ch, const char *text)
 static void
 option(struct pipeoptions *o, int ch)
 {
+	o->own = o->own || strchr(OWN, ch) != NULL;
 	switch (ch) {
 	case 'D':
 	case 'L':
@@ -277,6 +280,21 @@ engine_operands(struct pipeoptions *o, char **argv)
 		too_many(*argv);
 }
 
+/* Forwards alone are run by whatever engine the key has, unless an option says
+ * how it is to be; or a port that only root may listen at: an engine gives its
+ * privileges away when it has started. */
+static bool
+needs_own(const struct pipeoptions *o)
+{
+	bool low = false;
+
+	for (size_t i = 0; i < o->forwards; i++)
+		low = low ||
+		      (o->forward[i].kind != 'R' && o->forward[i].port > 0 &&
+			  o->forward[i].port < IPPORT_RESERVED);
+	return o->own || (low && geteuid() == 0);
+}
+
 static void
 operands(struct pipeoptions *o, char **argv)
 {
@@ -288,10 +306,12 @@ operands(struct pipeoptions *o, char **argv)
 		too_many(argv[1]);
 	} else if (o->listen || o->forwards > 0 ||
 		   strcmp(*argv, "routes") == 0) {
-		o->role = PIPE_ENGINE;
 		engine_operands(o, argv);
+		o->role = o->listen || o->routes != NULL || needs_own(o)
+			      ? PIPE_ENGINE
+			      : PIPE_CLIENT;
 	} else {
-		o->role = PIPE_STDIO;
+		o->role = PIPE_CLIENT;
 		o->peer = argv[0];
 		too_many(argv[1]);
 	}
@@ -358,18 +378,18 @@ defaults(struct pipeoptions *o)
 static void
 check(const struct pipeoptions *o)
 {
-	bool stdio_taken = o->role == PIPE_STDIO;
+	bool stdio = o->role == PIPE_CLIENT && o->forwards == 0;
 
 	if (o->allow != NULL && !o->listen)
 		option_fail("-a goes with -l");
-	if (o->want.to != OPENING_PROGRAM && o->role != PIPE_STDIO)
+	if (o->want.to != OPENING_PROGRAM && !stdio)
 		option_fail("-W goes with a peer alone");
-	if (o->records != NULL && strcmp(o->records, "-") == 0 && stdio_taken)
+	if (o->records != NULL && strcmp(o->records, "-") == 0 && stdio)
 		option_fail("-i -: standard input is for the peer; give a "
 			    "fifo");
 	if (o->user != NULL && o->role != PIPE_ENGINE)
 		option_fail("-u goes with -l, routes or forwards");
-	if (o->ready_fd >= 0 && o->role != PIPE_ENGINE)
+	if (o->ready_fd >= 0 && (stdio || o->role == PIPE_STATUS))
 		option_fail("-N goes with -l, routes or forwards");
 }
 

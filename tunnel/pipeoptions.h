@@ -17,8 +17,9 @@
 #define PIPEOPTIONS_FORWARDS 64
 
 enum pipe_role {
-	PIPE_STDIO,  /* one stream to a peer, through the engine of the key */
-	PIPE_ENGINE, /* -l, routes, forwards: in the foreground */
+	PIPE_CLIENT, /* a stream or forwards, by the engine of the key */
+	PIPE_ENGINE, /* -l, routes, or an option that only an engine has; in the
+		      * foreground */
 	PIPE_STATUS,
 };
 
@@ -43,6 +44,7 @@ struct pipeoptions {
 	char *environment;  /* what NATKIT_SERVER's point into */
 	const char *without[DRIVER_WITHOUT];
 	size_t withouts;
+	bool own; /* an option says how the engine is to be */
 	bool listen, gso, json, progress;
 	char only; /* 'd', 'r', or 0 */
 	uint16_t port;

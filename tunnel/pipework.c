@@ -85,6 +85,17 @@ has_pipeline(const struct pipework *w)
 	return w->o->lend == NULL && w->o->records == NULL;
 }
 
+static bool
+is_forwarded(const struct pipework *w, const struct link *l)
+{
+	const struct forwarding *f;
+
+	for (size_t i = 0; (f = mux_forwarding(w->mux, i)) != NULL; i++)
+		if (forwarding_link(f) == l)
+			return true;
+	return false;
+}
+
 /* Whom clients have asked for, and nobody uses any more. */
 static void
 make_room(struct pipework *w)
@@ -95,7 +106,7 @@ make_room(struct pipework *w)
 		struct link *l = tunnel_find(w->tunnel, all.one[i].key);
 
 		if (all.one[i].why != WANTS_ASKED || l == NULL ||
-		    joint_next_of(l, NULL) != NULL)
+		    joint_next_of(l, NULL) != NULL || is_forwarded(w, l))
 			continue;
 		wants_drop(&w->wants, all.one[i].key, WANTS_ASKED);
 		tunnel_forget(w->tunnel, l);
@@ -160,6 +171,15 @@ why_cb(void *arg, const uint8_t key[KEY_LEN], char *out, size_t cap)
 }
 
 static void
+route_cb(void *arg, struct forwarding *f, struct record *out)
+{
+	struct pipework *w = arg;
+
+	pipeboard_route(w->board, f);
+	pipeboard_route_record(out, f, w->book);
+}
+
+static void
 quit_cb(void *arg)
 {
 	struct pipework *w = arg;
@@ -180,7 +200,8 @@ forwarding_cb(void *arg, size_t i)
 {
 	struct pipework *w = arg;
 
-	return i < w->forwardings ? w->forwarding[i] : NULL;
+	return i < w->forwardings ? w->forwarding[i]
+				  : mux_forwarding(w->mux, i - w->forwardings);
 }
 
 static const char *
@@ -345,10 +366,12 @@ open_mux(struct pipework *w)
 {
 	struct mux_config c = {.loop = &w->loop,
 	    .tunnel = w->tunnel,
+	    .resolver = w->resolver,
 	    .path = w->doors->mux,
 	    .background = w->background,
 	    .want = want_cb,
 	    .why = why_cb,
+	    .route = route_cb,
 	    .quit = quit_cb,
 	    .arg = w};
 	int rc = mux_open(&w->mux, &c);
@@ -549,6 +572,7 @@ pipework_close(struct pipework *w)
 	driver_free(w->driver);
 	while (w->forwardings > 0)
 		forwarding_stop(w->forwarding[--w->forwardings], false);
+	mux_stop(w->mux);
 	tunnel_free(w->tunnel);
 	serve_free(w->serve);
 	pipeboard_free(w->board);

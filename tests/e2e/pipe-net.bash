@@ -129,6 +129,11 @@ scenario_rendezvous() {
 	ready b "$pipe" -N 5 -k b.key -P peers -S "$server" -l -a allow \
 	    sh -c 'echo $PROTO $NATKIT_PEER; sha256sum'
 	b_pid=$pid
+	# a forward alone, without any other nat-pipe of its key
+	ready f "$pipe" -N 5 -k c.key -P peers -L 9001:127.0.0.1:8001 b
+	kill $pid
+	code 0 wait $pid
+	within test ! -e c.key.sock
 	# the server at two places: it takes one session of a key
 	NATKIT_SERVER="$server $s@127.0.0.1:3478" \
 	    "$pipe" -k a.key -P peers "$b" <data >out 2>>a.err ||
@@ -475,6 +480,99 @@ scenario_routes() {
 	listens 9002 || fail '9002 is gone'
 	kill $routes
 	code 0 wait $routes
+}
+
+# attach NAME ARGS: a nat-pipe of a's key with forwards, which are whatever
+# engine's that the key has; its pid goes to pid.
+attach() {
+	local name=$1
+	shift
+	: >"$name.err"
+	ready "$name" "$pipe" -k a.key -P peers -N 5 "$@" 7>&-
+}
+
+no_more() { # PORT
+	! listens "$1"
+}
+
+scenario_forwards() {
+	local f1 f2 held n many=() options
+	printf '%s\n' "allow $a" "permit $a 127.0.0.1:8001" \
+	    "permit $a 127.0.0.1:8002" "listen $a 9004" >allow
+	serve b cat
+	echo_server 8001 one
+	echo_server 8002 two
+	# next to a stream, in its engine
+	start_client hold b
+	echo x >&7
+	within grep -q x out
+	attach f1 -L 9001:127.0.0.1:8001 -R 9004:127.0.0.1:8002 b
+	f1=$pid
+	same 'one record' "$(grep -c 'forward=-L%209001:127.0.0.1:8001 state=listening port=9001 open=0' f1.out)" 1
+	same TCP "$(ask TCP:127.0.0.1:9001 x)" $'one\nx'
+	within grep -q 'forward=-R%209004.* state=listening' f1.out
+	same remote "$(ask TCP:127.0.0.1:9004 x)" $'two\nx'
+	# another one at the same time
+	attach f2 -j -L /run/t/l:127.0.0.1:8002 -D 0 b
+	f2=$pid
+	same Unix "$(ask UNIX-CONNECT:/run/t/l x)" $'two\nx'
+	same mode "$(stat -c %a l)" 600
+	same JSON "$(grep -c '^{"record":"route","key":".*"state":"listening"' f2.out)" 2
+	same routes "$(answers routes a.key.ctl | grep -c ^route)" 4
+	# a port that is taken, by the engine's own
+	code 100 "$pipe" -k a.key -P peers -L 9002:127.0.0.1:8001 \
+	    -L 9001:127.0.0.1:8002 b >taken 2>err
+	same message "$(cat err)" "nat-pipe: fatal: -L 9001:127.0.0.1:8002: can't listen there: Address already in use"
+	within no_more 9002
+	# one that wants an engine of its own does not get the key
+	code 111 "$pipe" -k a.key -P peers -m 64 -L 9002:127.0.0.1:8001 b 2>err
+	grep -q 'has this key' err
+	# the end of one: its listeners and connections go, the others stay
+	mkfifo hold2
+	socat - TCP:127.0.0.1:9001 <hold2 >held &
+	held=$!
+	exec 8>hold2
+	within grep -q one held
+	kill $f1
+	code 0 wait $f1
+	within no_more 9001
+	within no_more 9004
+	wait $held || :
+	exec 8>&-
+	kill -9 $f2
+	wait $f2 2>/dev/null || :
+	within test ! -e l
+	echo y >&7
+	within grep -q y out
+	# what one packet does not hold
+	for n in {1..64}; do
+		many+=(-L "0:$(printf 'a%.0s' {1..60}).$(printf 'b%.0s' {1..60}).$(printf 'c%.0s' {1..60}).example:80")
+	done
+	attach f3 "${many[@]}" b
+	same many "$(grep -c state=listening f3.out)" 64
+	kill -HUP $pid
+	code 0 wait $pid
+	# the engine stays for forwards without a stream, and goes after them
+	attach f4 -L 9001:127.0.0.1:8001 b
+	exec 7>&-
+	code 0 wait $client_pid
+	code 124 timeout 3 tail --pid=$pid -f /dev/null
+	same stays "$(ask TCP:127.0.0.1:9001 x)" $'one\nx'
+	kill $pid
+	code 0 wait $pid
+	within test ! -e a.key.sock
+	# an engine in the foreground runs them, too, and tells its own records
+	echo "allow $b" >allow.a
+	wired a
+	ready l "$pipe" "${options[@]}" -N 5 -l -a allow.a cat
+	n=$pid
+	attach f5 -L 9001:127.0.0.1:8001 b
+	same 'by -l' "$(ask TCP:127.0.0.1:9001 x)" $'one\nx'
+	[ ! -s l.out ] || fail "-l prints $(cat l.out)"
+	kill $n
+	code 0 wait $n
+	code 111 wait $pid
+	grep -q '^nat-pipe: fatal: b: the nat-pipe that has our key ended$' f5.err
 }
 
 listens() {

@@ -54,6 +54,10 @@ scenario() {
 	scenario shared
 }
 
+@test "forwards run in whatever engine the key has" {
+	scenario forwards
+}
+
 @test "routes: TCP, UDP, Unix, SOCKS, -R, and SIGHUP" {
 	scenario routes
 }

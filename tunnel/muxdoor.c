@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: ISC */
+/* The socket at which the engine of a key is met by its clients. */
+#include "muxdoor.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG 128
+
+/* Returns 0 or -ENAMETOOLONG. */
+static int
+set_name(struct sockaddr_un *name, const char *path)
+{
+	*name = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (strlen(path) >= sizeof(name->sun_path))
+		return -ENAMETOOLONG;
+	memcpy(name->sun_path, path, strlen(path) + 1);
+	return 0;
+}
+
+int
+mux_connect(const char *path)
+{
+	struct sockaddr_un name;
+	int fd, rc = set_name(&name, path);
+
+	if (rc != 0)
+		return rc;
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd == -1)
+		return -errno;
+	do
+		rc = connect(fd, (const struct sockaddr *)&name, sizeof(name));
+	while (rc == -1 && errno == EINTR);
+	if (rc == 0)
+		return fd;
+	rc = -errno;
+	close(fd);
+	return rc;
+}
+
+static int
+remove_stale(const char *path)
+{
+	struct stat st;
+	int fd;
+
+	if (lstat(path, &st) == -1)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -EEXIST;
+	fd = mux_connect(path);
+	if (fd >= 0) {
+		close(fd);
+		return -EADDRINUSE;
+	}
+	if (fd != -ECONNREFUSED)
+		return fd;
+	return unlink(path) == -1 ? -errno : 0;
+}
+
+static int
+listen_private(int fd, const struct sockaddr_un *name)
+{
+	mode_t mask = umask(0177);
+	int rc = bind(fd, (const struct sockaddr *)name, sizeof(*name));
+
+	rc = rc == -1 ? -errno : 0;
+	umask(mask);
+	if (rc == 0 && listen(fd, BACKLOG) == -1)
+		rc = -errno;
+	return rc;
+}
+
+int
+mux_listen(const char *path)
+{
+	struct sockaddr_un name;
+	int fd, rc = set_name(&name, path);
+
+	if (rc == 0)
+		rc = remove_stale(path);
+	if (rc != 0)
+		return rc;
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd == -1)
+		return -errno;
+	rc = listen_private(fd, &name);
+	if (rc == 0)
+		return fd;
+	close(fd);
+	return rc;
+}
