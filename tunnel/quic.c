@@ -905,6 +905,8 @@ put_forward(struct quic *q)
 	if (t <= q->now_ns + ngtcp2_conn_get_pto(q->conn))
 		return false;
 	q->hurry--;
+	/* nobody was silent in that time */
+	q->acked_ns += t - q->now_ns;
 	q->skew_ns += t - q->now_ns;
 	q->now_ns = t;
 	if ((rv = ngtcp2_conn_handle_expiry(q->conn, t)) != 0)
@@ -1098,6 +1100,8 @@ quic_stats(const struct quic *q, struct quic_stats *out)
 
 	get_stat(q->conn, &stat);
 	out->pto_count = stat.bytes_in_flight > 0 ? timeouts(q) : 0;
+	out->quiet_us =
+	    stat.bytes_in_flight > 0 ? (q->now_ns - q->acked_ns) / 1000 : 0;
 	out->rtt_us = stat.smoothed_rtt / 1000;
 	out->min_rtt_us = stat.min_rtt / 1000;
 	out->cwnd = stat.cwnd;

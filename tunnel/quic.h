@@ -166,6 +166,7 @@ struct quic_stats {
 	uint64_t cwnd, in_flight; /* bytes */
 	uint32_t datagram_len;	  /* bytes: what path MTU discovery has found */
 	uint32_t pto_count;	  /* time-outs in a row without an answer */
+	uint64_t quiet_us; /* since when an answer is missing; 0: none is */
 };
 void quic_stats(const struct quic *q, struct quic_stats *out);
 

@@ -13,6 +13,7 @@
 #define NO_JOINT 1	      /* code of a stream that nobody could take */
 
 #define LEN_MIN 1200 /* bytes that every path carries */
+#define CHOKED_US 500000
 
 static uint64_t
 now_ns(void)
@@ -364,14 +365,16 @@ talk_write(struct talk *t, size_t most)
 	return n > 0;
 }
 
-/* Small packets may well come through where large ones do not. */
+/* Small packets may well come through where large ones do not. Two time-outs of a
+ * short way are over when a busy machine has not even run the peer. */
 bool
 talk_is_choked(const struct talk *t)
 {
 	struct quic_stats s;
 
 	quic_stats(t->quic, &s);
-	return s.datagram_len > LEN_MIN && s.pto_count >= 2;
+	return s.datagram_len > LEN_MIN && s.pto_count >= 2 &&
+	       s.quiet_us >= CHOKED_US;
 }
 
 /* The peer is told, if it knows us at all. */
