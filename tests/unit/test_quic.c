@@ -675,6 +675,7 @@ test_trains(void **state)
 static void
 test_moved(void **state)
 {
+	struct quic_stats stats;
 	unsigned i;
 
 	(void)state;
@@ -700,7 +701,11 @@ test_moved(void **state)
 		    QUIC_ALIVE, quic_moved(f->end[i % 2].q, f->now));
 		assert_int_equal(
 		    QUIC_ALIVE, quic_moved(f->end[!(i % 2)].q, f->now));
-		fx_run(f, 250 * MS);
+		/* Time that was passed over is no silence of the new path. */
+		fx_run(f, 5 * MS);
+		quic_stats(f->end[0].q, &stats);
+		assert_true(stats.quiet_us < (600 + i * 373) * 1000);
+		fx_run(f, 245 * MS);
 		assert_true(b->got > before + 20000);
 		/* With nothing amiss it does no harm. */
 		fx_run(f, SEC);
