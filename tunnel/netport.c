@@ -163,8 +163,9 @@ open_lend(struct netport *p)
 	int family = p->train[0] == NULL   ? ADDR_V6
 		     : p->train[1] == NULL ? ADDR_V4
 					   : ADDR_NONE;
+	uid_t user = p->config.user != 0 ? p->config.user : getuid();
 	int rc = lendloop_open(
-	    &p->lend, p->config.path, getuid(), getuid(), p->number, family);
+	    &p->lend, p->config.path, getuid(), user, p->number, family);
 
 	if (rc != 0)
 		return rc;

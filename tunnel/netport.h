@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "addr.h"
 #include "loop.h"
@@ -19,6 +20,7 @@ struct netport_config {
 	struct loop *loop;
 	uint16_t port;	  /* 0: any */
 	const char *path; /* of the port socket; NULL: none */
+	uid_t user;	  /* whose pipeline comes there; 0: our own */
 	bool gso;	  /* false: no UDP_GRO, no UDP_SEGMENT (-G) */
 	/* len bytes that are datagrams of seg bytes, the last perhaps shorter */
 	void (*packet)(void *arg, const struct addr *from,

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -337,6 +338,15 @@ cant(const char *what, int rc)
 	fatal(rc == -ENOMEM ? EXIT_TEMP : EXIT_USAGE, "%s", what);
 }
 
+/* Who is to be the pipeline's user; one that there isn't is told of by drop. */
+static uid_t
+user_of(const struct pipeoptions *o)
+{
+	const struct passwd *pw = o->user != NULL ? getpwnam(o->user) : NULL;
+
+	return pw != NULL ? pw->pw_uid : getuid();
+}
+
 static void
 open_tunnel(struct pipework *w)
 {
@@ -346,6 +356,7 @@ open_tunnel(struct pipework *w)
 	    .pub = w->pub,
 	    .port = o->port,
 	    .path = o->lend != NULL ? o->lend : w->doors->port,
+	    .user = user_of(o),
 	    .gso = o->gso,
 	    .budget = (uint64_t)o->budget_mib << 20,
 	    .streams = o->streams,

@@ -289,6 +289,7 @@ tunnel_new(struct tunnel **out, const struct tunnel_config *config)
 	    .loop = config->loop,
 	    .port = config->port,
 	    .path = config->path,
+	    .user = config->user,
 	    .gso = config->gso,
 	    .packet = packet_cb,
 	    .batch = batch_cb,

@@ -16,6 +16,7 @@ struct tunnel_config {
 	const uint8_t *priv, *pub;  /* KEY_LEN; priv has to outlive the tunnel */
 	uint16_t port;		    /* UDP; 0: any */
 	const char *path;	    /* of the port socket; NULL: none */
+	uid_t user;		    /* netport.h */
 	bool gso;
 	uint64_t budget;	    /* bytes of buffers for each peer */
 	uint32_t streams;	    /* of each peer, open at once */

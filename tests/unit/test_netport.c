@@ -347,10 +347,32 @@ test_sends_trains_and_no_fragments(void **state)
 	close(fd);
 }
 
+/* The pipeline runs as that user (-u). */
+static void
+test_port_socket_of_another(void **state)
+{
+	struct netport_config c = {.loop = &loop, .user = 65534};
+	char other[sizeof(path) + 8];
+	struct netport *p;
+	struct stat st;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	snprintf(other, sizeof(other), "%s.user", path);
+	c.path = other;
+	assert_int_equal(netport_open(&p, &c), 0);
+	assert_int_equal(stat(other, &st), 0);
+	assert_int_equal(st.st_uid, 65534);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	netport_free(p);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_port_socket_of_another),
 	    cmocka_unit_test(test_number_of_both_families),
 	    cmocka_unit_test(test_what_is_no_stun_comes_here),
 	    cmocka_unit_test(test_stun_in_the_midst_of_a_train),
