@@ -72,9 +72,14 @@ wants_server(struct wants *w, const char *text)
 	}
 	if (rc != 0)
 		return -EBADMSG;
-	for (size_t i = 0; i < w->servers; i++)
-		if (memcmp(w->server[i], full, KEY_STRLEN) == 0)
+	for (size_t i = 0; i < w->servers; i++) {
+		if (memcmp(w->server[i], full, KEY_STRLEN) != 0)
+			continue;
+		if (strcmp(w->server[i], full) == 0)
 			return 0;
+		memcpy(w->server[i], full, sizeof(full));
+		return 1;
+	}
 	if (w->servers == WANTS_SERVERS)
 		return -ENOSPC;
 	memcpy(w->server[w->servers++], full, sizeof(full));

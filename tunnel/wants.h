@@ -39,8 +39,8 @@ int wants_add(struct wants *w, const uint8_t key[KEY_LEN], enum wants_why why);
 void wants_drop(struct wants *w, const uint8_t *key, enum wants_why why);
 bool wants_has(const struct wants *w, const uint8_t key[KEY_LEN]);
 /* Adds "KEY@host[:port]"; the port is 3478 unless given. A server takes one
- * session of ours, so of one key that comes at two places the first stays. Returns
- * 1, 0 when the key was there, -EBADMSG, -ENOSPC. */
+ * session of ours, so of one key that comes at two places the latest counts: who
+ * corrects one is heard. Returns 1, 0 when that was there, -EBADMSG, -ENOSPC. */
 int wants_server(struct wants *w, const char *text);
 
 #endif

@@ -96,16 +96,18 @@ servers(void **state)
 	assert_int_equal(wants_server(&w, KEY "@example.org"), 1);
 	assert_string_equal(w.server[0], KEY "@example.org:3478");
 	assert_int_equal(wants_server(&w, KEY "@example.org:3478"), 0);
-	/* it takes one session of a key of ours: the first place stays */
+	/* it takes one session of a key of ours: the latest place counts */
+	assert_int_equal(wants_server(&w, KEY "@198.51.100.1:3479"), 1);
+	assert_string_equal(w.server[0], KEY "@198.51.100.1:3479");
 	assert_int_equal(wants_server(&w, KEY "@198.51.100.1:3479"), 0);
-	assert_string_equal(w.server[0], KEY "@example.org:3478");
+	assert_int_equal(w.servers, 1);
 	assert_int_equal(wants_server(&w, server(1, "[2001:db8::1]")), 1);
 	assert_non_null(strstr(w.server[1], "@[2001:db8::1]:3478"));
 	for (int i = 2; i < WANTS_SERVERS; i++)
 		assert_int_equal(wants_server(&w, server(i, "h:1")), 1);
 	assert_int_equal(
 	    wants_server(&w, server(WANTS_SERVERS, "h:1")), -ENOSPC);
-	assert_int_equal(wants_server(&w, server(2, "h:2")), 0);
+	assert_int_equal(wants_server(&w, server(2, "h:2")), 1);
 }
 
 int
