@@ -12,6 +12,7 @@ struct callee {
 	struct callee *next;
 	struct joint *joint;
 	struct target *target; /* NULL: connected */
+	struct opening what;
 };
 
 static void
@@ -29,11 +30,20 @@ leave(struct callee *c)
 }
 
 static void
+tell_failed(struct callees *set, struct joint *j, const struct opening *what,
+    enum opening_reason r)
+{
+	set->refused++;
+	if (set->failed != NULL)
+		set->failed(set->arg, j, what, r);
+}
+
+static void
 refuse(struct callee *c, enum opening_reason r)
 {
 	struct joint *j = c->joint;
 
-	c->set->refused++;
+	tell_failed(c->set, j, &c->what, r);
 	leave(c);
 	free(c);
 	joint_refuse(j, r);
@@ -68,6 +78,8 @@ connected_cb(void *arg, int fd, enum opening_reason reason)
 	if (rc != 0) {
 		close(fd);
 		refuse(c, OPENING_FAILED);
+	} else if (c->set->opened != NULL) {
+		c->set->opened(c->set->arg, c->joint, &c->what);
 	}
 }
 
@@ -92,12 +104,13 @@ callee_take(struct callees *set, struct joint *j, const struct opening *what)
 	if (c == NULL || target_connect(&c->target, set->loop, set->resolver,
 			     what, CALLEES_CONNECT_MS, connected_cb, c) != 0) {
 		free(c);
-		set->refused++;
+		tell_failed(set, j, what, OPENING_FAILED);
 		joint_refuse(j, OPENING_FAILED);
 		return;
 	}
 	c->set = set;
 	c->joint = j;
+	c->what = *what;
 	c->next = set->first;
 	set->first = c;
 	set->open++;
@@ -109,6 +122,7 @@ callees_end(struct callees *set, bool let_go)
 {
 	struct callee *next = NULL;
 
+	set->failed = NULL; /* it is no news */
 	for (struct callee *c = set->first; c != NULL; c = next) {
 		struct joint *j = c->joint;
 

@@ -22,6 +22,12 @@ struct callees {
 	struct callee *first;
 	uint32_t open;
 	uint64_t total, refused;
+	/* One was connected, or could not be. May be NULL. Not to end the set from
+	 * within. */
+	void (*opened)(void *arg, struct joint *j, const struct opening *what);
+	void (*failed)(void *arg, struct joint *j, const struct opening *what,
+	    enum opening_reason r);
+	void *arg;
 };
 
 /* what: TCP, UDP or Unix; copied. Answers the stream, now or later. */

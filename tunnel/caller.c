@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "joint.h"
 #include "socks.h"
 
 struct caller {
@@ -69,6 +68,17 @@ answered_cb(void *arg, enum opening_reason r, uint16_t port)
 		say(c->fd, OPENING_OK);
 	close(c->fd);
 	c->fd = -1;
+	if (c->set != NULL && c->set->opened != NULL)
+		c->set->opened(c->set->arg, joint_what(c->joint));
+}
+
+static void
+tell_failed(struct callers *set, const struct opening *what,
+    const struct joint_result *res)
+{
+	set->refused++;
+	if (set->failed != NULL)
+		set->failed(set->arg, what, res);
 }
 
 static void
@@ -90,10 +100,9 @@ ended_cb(void *arg, const struct joint_result *r)
 {
 	struct caller *c = arg;
 
-	(void)r;
 	if (c->fd >= 0) {
 		if (c->set != NULL)
-			c->set->refused++;
+			tell_failed(c->set, joint_what(c->joint), r);
 		turn_away(c->fd, c->socks, c->reason);
 	}
 	leave(c);
@@ -125,6 +134,7 @@ begin(struct caller *c, struct link *l, int fd, const struct opening *what)
 void
 caller_take(struct callers *set, int fd, const struct opening *what, bool socks)
 {
+	const struct joint_result busy = {.end = JOINT_CLOSED};
 	struct caller *c = NULL;
 
 	set->total++;
@@ -142,7 +152,7 @@ caller_take(struct callers *set, int fd, const struct opening *what, bool socks)
 		}
 		free(c);
 	}
-	set->refused++;
+	tell_failed(set, what, &busy);
 	turn_away(fd, socks, OPENING_BUSY);
 }
 

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "joint.h"
 #include "link.h"
 #include "opening.h"
 
@@ -21,6 +22,12 @@ struct callers {
 	struct caller *first;
 	uint32_t open;
 	uint64_t total, refused;
+	/* One was answered with yes, or came to nothing: res says why, JOINT_CLOSED
+	 * when there are too many. May be NULL. Not to end the set from within. */
+	void (*opened)(void *arg, const struct opening *what);
+	void (*failed)(void *arg, const struct opening *what,
+	    const struct joint_result *res);
+	void *arg;
 };
 
 /* fd is the caller's from now on. socks: its client waits for a reply. */

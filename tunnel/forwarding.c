@@ -4,12 +4,16 @@
 
 #include <errno.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "blame.h"
 #include "callee.h"
 #include "caller.h"
 #include "inlet.h"
+#include "linkpart.h"
+#include "log.h"
 #include "socksdoor.h"
 #include "udpinlet.h"
 
@@ -34,6 +38,8 @@ struct forwarding {
 	uint32_t id;
 	struct callees callees;	 /* R */
 	struct forwarding *next; /* R */
+
+	struct blame blame;
 };
 
 /* Those of kind R, of every link: a peer's streams find them. */
@@ -62,6 +68,95 @@ try_again(struct forwarding *f)
 	if (f->backoff_ms > BACKOFF_MAX_MS)
 		f->backoff_ms = BACKOFF_MAX_MS;
 	loop_at(f->again, now_ms() + ms);
+}
+
+/* ---- what comes to nothing ---- */
+
+static void
+warn(const struct forwarding *f, const char *text)
+{
+	char spec[FORWARD_TEXT];
+
+	log_warnx("%s: %s", forward_format(&f->forward, spec), text);
+}
+
+/* wait_ms: how long it has waited for the peer. */
+static void
+tell(struct forwarding *f, const struct opening *what,
+    const struct joint_result *res, unsigned wait_ms)
+{
+	const struct tunnel_config *t =
+	    tunnel_config_of(link_tunnel(f->config.link));
+	const uint8_t *key = link_key(f->config.link);
+	const struct peerbook_entry *e = NULL;
+	char out[BLAME_TEXT], peer[KEY_STRLEN], own[KEY_STRLEN];
+	const char *text;
+
+	if (f->config.book != NULL)
+		e = peerbook_keyed(*f->config.book, key);
+	text = blame_end(out, res, what, wait_ms / 1000,
+	    e != NULL ? e->name : key_format(key, peer),
+	    key_format(t->pub, own));
+	if (text != NULL && blame_tell(&f->blame, res, what, now_ms()))
+		warn(f, text);
+}
+
+static void
+opened_cb(void *arg, const struct opening *what)
+{
+	struct forwarding *f = arg;
+
+	blame_over(&f->blame, what);
+}
+
+static void
+failed_cb(void *arg, const struct opening *what, const struct joint_result *res)
+{
+	struct forwarding *f = arg;
+
+	if (res->end != JOINT_CLOSED)
+		tell(f, what, res, CALLERS_WAIT_MS);
+	else if (blame_tell(&f->blame, res, what, now_ms()))
+		warn(f, "there are too many connections already");
+}
+
+static void
+flow_opened_cb(void *arg)
+{
+	struct forwarding *f = arg;
+
+	blame_over(&f->blame, &f->forward.target);
+}
+
+static void
+flow_failed_cb(void *arg, const struct joint_result *res)
+{
+	struct forwarding *f = arg;
+
+	tell(f, &f->forward.target, res, UDPINLET_WAIT_MS);
+}
+
+/* Our own end of R. */
+static void
+connected_cb(void *arg, struct joint *j, const struct opening *what)
+{
+	(void)j;
+	opened_cb(arg, what);
+}
+
+static void
+unconnected_cb(void *arg, struct joint *j, const struct opening *what,
+    enum opening_reason r)
+{
+	const struct joint_result res = {.end = JOINT_REFUSED, .reason = r};
+	struct forwarding *f = arg;
+	char text[BLAME_TEXT];
+
+	(void)j;
+	if (!blame_tell(&f->blame, &res, what, now_ms()))
+		return;
+	snprintf(text, sizeof(text), "here: %s", blame_here(r));
+	warn(f, text);
 }
 
 /* ---- L, D, U ---- */
@@ -98,6 +193,9 @@ listen_udp(struct forwarding *f)
 						 .bind = f->forward.bind,
 						 .port = f->forward.port,
 						 .target = &f->forward.target,
+						 .opened = flow_opened_cb,
+						 .failed = flow_failed_cb,
+						 .arg = f,
 					     });
 
 	if (rc == 0)
@@ -157,11 +255,17 @@ static void
 answered_cb(void *arg, enum opening_reason r, uint16_t port)
 {
 	struct forwarding *f = arg;
+	const struct opening *what = joint_what(f->joint);
 
 	if (r != OPENING_OK) {
+		const struct joint_result res = {
+		    .end = JOINT_REFUSED, .reason = r};
+
+		tell(f, what, &res, 0);
 		enter(f, FORWARDING_FAILED, opening_reason_name(r));
 		return;
 	}
+	blame_over(&f->blame, what);
 	f->port = port;
 	f->backoff_ms = BACKOFF_MS;
 	enter(f, FORWARDING_LISTENING, NULL);
@@ -282,8 +386,14 @@ make(const struct forwarding_config *c)
 	f->backoff_ms = BACKOFF_MS;
 	f->again = loop_event(c->loop, -1, 0, again_cb, f);
 	f->callers.link = c->link;
+	f->callers.opened = opened_cb;
+	f->callers.failed = failed_cb;
+	f->callers.arg = f;
 	f->callees.loop = c->loop;
 	f->callees.resolver = c->resolver;
+	f->callees.opened = connected_cb;
+	f->callees.failed = unconnected_cb;
+	f->callees.arg = f;
 	f->doors.loop = c->loop;
 	f->doors.known = known_cb;
 	f->doors.arg = f;

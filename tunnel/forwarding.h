@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* A forward at work (ssh's -L, -R, -D, and -U): its listener here, or at the
  * peer, and what comes to it. Listeners stay open while the peer is away; a
- * connection that comes meanwhile waits for it, 10 s at most. */
+ * connection that comes meanwhile waits for it, 10 s at most. What comes to
+ * nothing is warned of: once for each target and reason until it works again. */
 #ifndef NATKIT_FORWARDING_H
 #define NATKIT_FORWARDING_H
 
@@ -12,6 +13,7 @@
 #include "joint.h"
 #include "link.h"
 #include "loop.h"
+#include "peerbook.h"
 #include "resolve.h"
 
 struct forwarding;
@@ -27,6 +29,8 @@ struct forwarding_config {
 	struct resolver *resolver;
 	struct link *link;
 	const struct forward *forward; /* copied */
+	/* Names for keys, which may be read anew; may be NULL. */
+	struct peerbook *const *book;
 	/* The state has changed. May be NULL. */
 	void (*changed)(void *arg, struct forwarding *f);
 	void *arg;

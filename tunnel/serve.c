@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "blame.h"
 #include "callee.h"
 #include "caller.h"
 #include "children.h"
@@ -42,7 +43,54 @@ struct serve {
 	bool stdio_used;
 	uint32_t programs, listeners;
 	uint64_t total, refused;
+	int cant_run; /* why the program could not be run the last time */
 };
+
+/* ---- what is told of refusals ---- */
+
+static void
+note(const struct serve *s, struct joint *j, const char *why)
+{
+	const uint8_t *key = link_key(joint_link(j));
+	const struct peerbook_entry *e = peerbook_keyed(s->config.book, key);
+	char name[KEY_STRLEN], what[OPENING_TEXT];
+
+	log_info("%s: %s: refused: %s",
+	    e != NULL ? e->name : key_format(key, name),
+	    opening_format(joint_what(j), what), why);
+}
+
+static const char *
+why_refused(enum opening_reason r)
+{
+	if (r == OPENING_PERMIT)
+		return "not in the allow file";
+	if (r == OPENING_BUSY)
+		return "it has too many already";
+	if (r == OPENING_NOBODY)
+		return "there is no program";
+	if (r == OPENING_IN_USE)
+		return "the port is in use";
+	return blame_here(r);
+}
+
+static void
+unconnected_cb(void *arg, struct joint *j, const struct opening *what,
+    enum opening_reason r)
+{
+	(void)what;
+	note(arg, j, why_refused(r));
+}
+
+/* Once for each reason, until it runs again: who may come may come often. */
+static void
+warn_program(struct serve *s, int error)
+{
+	if (error != 0 && error != s->cant_run)
+		log_warnx(
+		    "can't run %s: %s", s->config.program[0], strerror(error));
+	s->cant_run = error;
+}
 
 /* ---- visits ---- */
 
@@ -92,13 +140,20 @@ visit_free(struct visit *v)
 
 /* Of a stream that was not answered yet. */
 static void
-refuse(struct visit *v, enum opening_reason r)
+refuse_as(struct visit *v, enum opening_reason r, const char *why)
 {
 	struct joint *j = v->joint;
 
 	v->serve->refused++;
+	note(v->serve, j, why);
 	visit_free(v);
 	joint_refuse(j, r);
+}
+
+static void
+refuse(struct visit *v, enum opening_reason r)
+{
+	refuse_as(v, r, why_refused(r));
 }
 
 /* ---- our own standard input and output ---- */
@@ -197,11 +252,11 @@ do_program(struct visit *v)
 			.arg = v,
 		    });
 	envset_clear(&env);
+	warn_program(s, -rc);
 	if (rc == 0) {
 		count_programs(v, 1);
 		return;
 	}
-	log_warnx("can't run %s: %s", s->config.program[0], strerror(-rc));
 	refuse(v, OPENING_FAILED);
 }
 
@@ -300,7 +355,7 @@ hook_cb(void *arg, bool yes)
 	if (yes)
 		serve_it(v);
 	else
-		refuse(v, OPENING_PERMIT);
+		refuse_as(v, OPENING_PERMIT, "the hook does not say yes");
 }
 
 static void
@@ -373,6 +428,7 @@ serve_opened(struct serve *s, struct joint *j)
 	if (r == OPENING_OK)
 		return;
 	s->refused++;
+	note(s, j, why_refused(r));
 	joint_refuse(j, r);
 }
 
@@ -410,6 +466,8 @@ serve_new(struct serve **out, const struct serve_config *c)
 		s->config.hook_ms = SERVE_HOOK_MS;
 	s->callees.loop = c->loop;
 	s->callees.resolver = c->resolver;
+	s->callees.failed = unconnected_cb;
+	s->callees.arg = s;
 	rc = quotas_new(&s->quotas);
 	if (rc == 0)
 		rc = children_new(&s->children, c->loop);
@@ -442,7 +500,7 @@ serve_free(struct serve *s)
 			visit_free(v);
 			joint_cancel(j, true);
 		} else {
-			refuse(v, OPENING_NOBODY);
+			refuse_as(v, OPENING_NOBODY, "this is the end");
 		}
 	}
 	callees_end(&s->callees, true);

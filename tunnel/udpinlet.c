@@ -11,12 +11,10 @@
 #include <unistd.h>
 
 #include "bindset.h"
-#include "joint.h"
 #include "listener.h"
 
 #define BUCKETS 512	/* a power of 2 */
 #define BATCH 32	/* datagrams of one flow in one turn of the loop */
-#define WAIT_MS 10000	/* for the peer */
 #define REFUSED_MS 1000 /* a source that was refused is not heard for so long */
 
 struct flow {
@@ -25,6 +23,7 @@ struct flow {
 	struct flow *older, *newer;
 	struct path from;
 	struct joint *joint; /* NULL: refused */
+	bool answered;
 	uint64_t refused_ms;
 	int fd; /* our end; -1: refused */
 	struct event *ready;
@@ -41,6 +40,9 @@ struct udpinlet {
 	struct flow *bucket[BUCKETS];
 	struct flow *oldest, *newest;
 	struct udpinlet_status status;
+	void (*opened)(void *arg);
+	void (*failed)(void *arg, const struct joint_result *res);
+	void *arg;
 };
 
 static size_t
@@ -108,6 +110,17 @@ flow_free(struct flow *f)
 	free(f);
 }
 
+static void
+answered_cb(void *arg, enum opening_reason r, uint16_t port)
+{
+	struct flow *f = arg;
+
+	(void)port;
+	f->answered = r == OPENING_OK;
+	if (f->answered && f->u->opened != NULL)
+		f->u->opened(f->u->arg);
+}
+
 /* A source goes on sending after a refusal: it does not get a stream for each
  * datagram. */
 static void
@@ -116,6 +129,8 @@ ended_cb(void *arg, const struct joint_result *r)
 	struct flow *f = arg;
 
 	f->joint = NULL;
+	if (!f->answered && f->u->failed != NULL)
+		f->u->failed(f->u->arg, r);
 	if (r->end != JOINT_REFUSED && r->end != JOINT_NO_PATH) {
 		flow_free(f);
 		return;
@@ -187,7 +202,8 @@ flow_open(struct flow *f)
 	    &(struct joint_config){
 		.in = fd[1],
 		.out = fd[1],
-		.wait_ms = WAIT_MS,
+		.wait_ms = UDPINLET_WAIT_MS,
+		.answered = answered_cb,
 		.ended = ended_cb,
 		.arg = f,
 	    });
@@ -317,6 +333,9 @@ udpinlet_open(struct udpinlet **out, const struct udpinlet_config *c)
 	u->loop = c->loop;
 	u->link = c->link;
 	u->target = *c->target;
+	u->opened = c->opened;
+	u->failed = c->failed;
+	u->arg = c->arg;
 	rc = bindset_open(c->bind, c->port, bind_cb, close_all, u);
 	if (rc < 0) {
 		free(u);

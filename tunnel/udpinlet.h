@@ -6,12 +6,14 @@
 
 #include <stdint.h>
 
+#include "joint.h"
 #include "link.h"
 #include "loop.h"
 #include "opening.h"
 
 #define UDPINLET_FLOWS 256 /* then the one that was idle longest goes */
 #define UDPINLET_MAX 2048  /* bytes of a datagram; a longer one is dropped */
+#define UDPINLET_WAIT_MS 10000 /* for the peer */
 
 struct udpinlet;
 
@@ -21,6 +23,11 @@ struct udpinlet_config {
 	const char *bind;	      /* as bindset.h has it */
 	uint16_t port;		      /* 0: any */
 	const struct opening *target; /* OPENING_UDP; copied */
+	/* The peer has answered a flow with yes, or it has ended before that. May be
+	 * NULL. Not to free the inlet from within. */
+	void (*opened)(void *arg);
+	void (*failed)(void *arg, const struct joint_result *res);
+	void *arg;
 };
 
 struct udpinlet_status {
