@@ -97,6 +97,15 @@ grow(struct peerbook *b, const char **why)
 	return 0;
 }
 
+/* Which of many lines. */
+static int
+blame(int rc, const char *word, const char **why)
+{
+	if (rc != 0)
+		*why = textfile_blame(word, *why);
+	return rc;
+}
+
 static int
 read_options(struct peerbook_entry *e, char *word[], size_t n, const char **why)
 {
@@ -105,8 +114,8 @@ read_options(struct peerbook_entry *e, char *word[], size_t n, const char **why)
 
 		*why = "an option that is unknown: there is server=";
 		if (strncmp(word[i], "server=", 7) != 0)
-			return -EBADMSG;
-		rc = add_server(e, word[i] + 7, why);
+			return blame(-EBADMSG, word[i], why);
+		rc = blame(add_server(e, word[i] + 7, why), word[i], why);
 		if (rc != 0)
 			return rc;
 	}
@@ -125,14 +134,14 @@ read_peer(void *arg, char *word[], size_t n, const char **why)
 		return rc;
 	*why = "give a name and a key";
 	if (n < 2)
-		return -EBADMSG;
+		return blame(-EBADMSG, word[0], why);
 	*why = "a name has 1 to 64 characters of A-Za-z0-9._-, "
 	       "the first no '.' and no '-'";
 	if (!is_name(word[0]))
-		return -EBADMSG;
+		return blame(-EBADMSG, word[0], why);
 	*why = "the name stands twice";
 	if (peerbook_named(b, word[0]) != NULL)
-		return -EEXIST;
+		return blame(-EEXIST, word[0], why);
 	e = &b->entry[b->n];
 	memset(e, 0, sizeof(*e));
 	memcpy(e->name, word[0], strlen(word[0]) + 1);
@@ -140,7 +149,7 @@ read_peer(void *arg, char *word[], size_t n, const char **why)
 	*why = rc == -EINVAL ? "the key is weak"
 			     : "a public key is 44 characters of base64";
 	if (rc != 0)
-		return rc;
+		return blame(rc, word[0], why);
 	b->n++; /* from here on peerbook_free has its servers, too */
 	return read_options(e, word + 2, n - 2, why);
 }
@@ -239,12 +248,33 @@ peerbook_find(const struct peerbook *b, const char *text, uint8_t key[KEY_LEN])
 	return 0;
 }
 
+static const char *
+say_why(int error, const char *text, const char *first, const char *where)
+{
+	static char out[300];
+
+	if (error == -EINVAL)
+		return "the key is weak";
+	if (is_name(text))
+		snprintf(out, sizeof(out),
+		    "%s no peer named %s: add a line '%s KEY'%s", first, text,
+		    text, where);
+	else
+		snprintf(out, sizeof(out),
+		    "%.120s: this is neither a public key (44 characters of "
+		    "base64) nor a name",
+		    text);
+	return out;
+}
+
 const char *
 peerbook_why(int error, const char *text)
 {
-	if (error == -EINVAL)
-		return "the key is weak";
-	return is_name(text) ? "the peers file has no such name"
-			     : "this is neither a public key (44 characters of "
-			       "base64) nor a name";
+	return say_why(error, text, "there is", "");
+}
+
+const char *
+peerbook_why_there(int error, const char *text)
+{
+	return say_why(error, text, "the peers file has", " there");
 }

@@ -47,7 +47,9 @@ const struct peerbook_entry *peerbook_keyed(
 /* A name or a key as text. Returns 0, -ENOENT (neither), -EINVAL. */
 int peerbook_find(
     const struct peerbook *b, const char *text, uint8_t key[KEY_LEN]);
-/* What to say of an error of peerbook_find. */
+/* What to say of an error of peerbook_find, valid until the next call: after the
+ * peers file's name, or of a word of another file. */
 const char *peerbook_why(int error, const char *text);
+const char *peerbook_why_there(int error, const char *text);
 
 #endif

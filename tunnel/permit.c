@@ -3,6 +3,7 @@
 #include "permit.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +43,15 @@ set_text(char **out, const char *text, const char **why)
 		return 0;
 	*why = "out of memory";
 	return -ENOMEM;
+}
+
+/* Which word of the line. */
+static int
+blame(int rc, const char *word, const char **why)
+{
+	if (rc == -EBADMSG)
+		*why = textfile_blame(word, *why);
+	return rc;
 }
 
 static int
@@ -147,15 +157,29 @@ read_hook(struct entry *e, const char *word, const char **why)
 static int
 read_permit(struct entry *e, char *word[], size_t n, const char **why)
 {
+	char target[TEXTFILE_LINE + 1];
 	int rc;
 
 	*why = "give permit, a key, and host:port or /path";
 	if (n != 3 && n != 4)
 		return -EBADMSG;
-	rc = read_target(e, word[2], why);
+	snprintf(target, sizeof(target), "%s", word[2]); /* it is taken apart */
+	rc = blame(read_target(e, word[2], why), target, why);
 	if (rc == 0 && n == 4)
-		rc = read_hook(e, word[3], why);
+		rc = blame(read_hook(e, word[3], why), word[3], why);
 	return rc;
+}
+
+static int
+read_listener(struct entry *e, char *word[], size_t n, const char **why)
+{
+	char at[TEXTFILE_LINE + 1];
+
+	*why = "give listen, a key, and [bind:]port or /path";
+	if (n != 3)
+		return -EBADMSG;
+	snprintf(at, sizeof(at), "%s", word[2]);
+	return blame(read_listen(e, word[2], why), at, why);
 }
 
 static int
@@ -163,17 +187,15 @@ read_verb(struct entry *e, char *word[], size_t n, const char **why)
 {
 	if (strcmp(word[0], "permit") == 0)
 		return read_permit(e, word, n, why);
-	if (strcmp(word[0], "listen") == 0) {
-		*why = "give listen, a key, and [bind:]port or /path";
-		return n == 3 ? read_listen(e, word[2], why) : -EBADMSG;
-	}
+	if (strcmp(word[0], "listen") == 0)
+		return read_listener(e, word, n, why);
 	e->to = OPENING_PROGRAM;
 	if (strcmp(word[0], "allow") == 0) {
 		*why = "give allow and a key";
 		return n == 2 ? 0 : -EBADMSG;
 	}
 	*why = "a line begins with allow, permit or listen";
-	return -EBADMSG;
+	return blame(-EBADMSG, word[0], why);
 }
 
 static int
@@ -210,7 +232,7 @@ read_line(void *arg, char *word[], size_t n, const char **why)
 		return rc;
 	rc = peerbook_find(r->book, word[1], e->key);
 	if (rc != 0)
-		*why = peerbook_why(rc, word[1]);
+		*why = peerbook_why_there(rc, word[1]);
 	return rc;
 }
 

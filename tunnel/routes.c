@@ -51,10 +51,12 @@ read_route(void *arg, char *word[], size_t n, const char **why)
 		return -EBADMSG;
 	rc = peerbook_find(r->book, word[0], one.key);
 	if (rc != 0) {
-		*why = peerbook_why(rc, word[0]);
+		*why = peerbook_why_there(rc, word[0]);
 		return rc;
 	}
 	rc = forward_parse(&one.forward, word[1][1], spec, why);
+	if (rc != 0)
+		*why = textfile_blame(spec, *why);
 	return rc != 0 ? rc : add(&r->routes, &one, why);
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -129,4 +130,16 @@ textfile_parse(const char *text, size_t len, textfile_fn *fn, void *arg,
 			break;
 	}
 	return 0;
+}
+
+const char *
+textfile_blame(const char *word, const char *why)
+{
+	static char text[300];
+	/* why may be what an earlier call has made */
+	char both[sizeof(text)];
+
+	snprintf(both, sizeof(both), "%.120s: %s", word, why);
+	memcpy(text, both, sizeof(text));
+	return text;
 }

@@ -25,5 +25,7 @@ int textfile_load(const char *path, char **text, size_t *len, const char **why);
  * and *why says what is wrong. */
 int textfile_parse(const char *text, size_t len, textfile_fn *fn, void *arg,
     unsigned *line, const char **why);
+/* "WORD: why", valid until the next call: for a fn's *why. */
+const char *textfile_blame(const char *word, const char *why);
 
 #endif

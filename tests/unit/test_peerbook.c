@@ -180,7 +180,10 @@ static void
 says_why(void **state)
 {
 	(void)state;
-	assert_non_null(strstr(peerbook_why(-ENOENT, "pi"), "no such name"));
+	assert_string_equal(peerbook_why(-ENOENT, "pi"),
+	    "there is no peer named pi: add a line 'pi KEY'");
+	assert_string_equal(peerbook_why_there(-ENOENT, "pi"),
+	    "the peers file has no peer named pi: add a line 'pi KEY' there");
 	assert_non_null(
 	    strstr(peerbook_why(-ENOENT, "/bin/sh"), "neither a public key"));
 	assert_non_null(strstr(peerbook_why(-EINVAL, ZERO), "weak"));

@@ -56,13 +56,14 @@ bad_lines(void **state)
 		unsigned line;
 		const char *why;
 	} bad[] = {
-	    {"deny pi\n", -EBADMSG, 1, "begins with"},
+	    {"deny pi\n", -EBADMSG, 1, "deny: a line begins with"},
 	    {"Allow pi\n", -EBADMSG, 1, "begins with"},
 	    {KEY_A "\n", -EBADMSG, 1, "begins with"},
 	    {"allow\n", -EBADMSG, 1, "allow and a key"},
 	    {"allow pi 127.0.0.1:80\n", -EBADMSG, 1, "allow and a key"},
 	    {"allow pi hook=/x\n", -EBADMSG, 1, "allow and a key"},
-	    {"allow pi\n\nallow nobody\n", -ENOENT, 3, "no such name"},
+	    {"allow pi\n\nallow nobody\n", -ENOENT, 3,
+		"no peer named nobody: add a line 'nobody KEY' there"},
 	    {"allow *\n", -ENOENT, 1, "neither"},
 	    {"allow " KEY_A "x\n", -ENOENT, 1, "neither"},
 	    {"allow " ZERO "\n", -EINVAL, 1, "weak"},
@@ -73,11 +74,11 @@ bad_lines(void **state)
 	    {"permit pi a:1 hook=/x hook=/y\n", -EBADMSG, 1, "give permit"},
 	    {"permit pi a:1 hook=\n", -EBADMSG, 1, "begins with /"},
 	    {"permit pi a:1 hook=x\n", -EBADMSG, 1, "begins with /"},
-	    {"permit pi a:1 Hook=/x\n", -EBADMSG, 1, "hook="},
-	    {"permit pi a\n", -EBADMSG, 1, "host:port"},
+	    {"permit pi a:1 Hook=/x\n", -EBADMSG, 1, "Hook=/x: what"},
+	    {"permit pi a\n", -EBADMSG, 1, "a: give host:port"},
 	    {"permit pi 80\n", -EBADMSG, 1, "host:port"},
 	    {"permit pi *\n", -EBADMSG, 1, "host:port"},
-	    {"permit pi a:b:80\n", -EBADMSG, 1, "host:port"},
+	    {"permit pi a:b:80\n", -EBADMSG, 1, "a:b:80: give host:port"},
 	    {"permit pi ::1:80\n", -EBADMSG, 1, "host:port"},
 	    {"permit pi [::1]\n", -EBADMSG, 1, "host:port"},
 	    {"permit pi a:80/tcp\n", -EBADMSG, 1, "host:port"},
@@ -98,7 +99,8 @@ bad_lines(void **state)
 	    {"permit pi [a]:80\n", -EBADMSG, 1, "the host"},
 	    {"permit pi /run/../x\n", -EBADMSG, 1, "a path"},
 	    {"permit pi /run/\n", -EBADMSG, 1, "a path"},
-	    {"permit nobody a:1\n", -ENOENT, 1, "no such name"},
+	    {"permit nobody a:1\n", -ENOENT, 1,
+		"no peer named nobody: add a line 'nobody KEY' there"},
 	    {"listen pi\n", -EBADMSG, 1, "give listen"},
 	    {"listen pi 80 hook=/x\n", -EBADMSG, 1, "give listen"},
 	    {"listen pi 0\n", -EBADMSG, 1, "a port"},
@@ -108,7 +110,8 @@ bad_lines(void **state)
 	    {"listen pi example.org:80\n", -EBADMSG, 1, "at an address"},
 	    {"listen pi [localhost]:80\n", -EBADMSG, 1, "the host"},
 	    {"listen pi /\n", -EBADMSG, 1, "a path"},
-	    {"allow pi\nlisten nobody 80\n", -ENOENT, 2, "no such name"},
+	    {"allow pi\nlisten nobody 80\n", -ENOENT, 2,
+		"no peer named nobody: add a line 'nobody KEY' there"},
 	};
 	struct permit *p = NULL;
 	const char *why;
