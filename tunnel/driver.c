@@ -154,12 +154,60 @@ driver_recall(struct driver *d, struct link *l)
 	}
 }
 
+#define WARNING ": warning: "
+
+/* "nat-rendezvous: warning: peer KEY: not met yet..." (rendezvous/advice.c) of a
+ * peer that nobody here waits for: of one that is allowed to come, or that a
+ * forward goes to, it is no news that he is away. */
+static bool
+is_idle_talk(const struct driver *d, const char *line)
+{
+	const char *at = strstr(line, WARNING "peer ");
+	const char *words = ": not met yet";
+	char text[KEY_STRLEN];
+	uint8_t key[KEY_LEN];
+	struct link_status s;
+	struct link *l;
+
+	if (at == NULL)
+		return false;
+	at += strlen(WARNING "peer ");
+	if (strlen(at) < KEY_STRLEN - 1 ||
+	    strncmp(at + KEY_STRLEN - 1, words, strlen(words)) != 0)
+		return false;
+	snprintf(text, sizeof(text), "%s", at);
+	if (key_parse_public(key, text) != 0)
+		return false;
+	l = tunnel_find(d->c.tunnel, key);
+	if (l == NULL)
+		return true;
+	link_status(l, &s);
+	return !s.awaited;
+}
+
+/* The same line with another level. */
+static void
+pass_as_info(struct driver *d, const char *line)
+{
+	const char *at = strstr(line, WARNING);
+	char text[600];
+
+	snprintf(text, sizeof(text), "%.*s: info: %s", (int)(at - line), line,
+	    at + strlen(WARNING));
+	d->c.said(d->c.arg, text);
+}
+
 static void
 take_line(void *arg, const char *line, size_t len)
 {
 	struct driver *d = arg;
 
 	(void)len;
+	if (is_idle_talk(d, line)) {
+		if (d->c.verbosity > 0)
+			pass_as_info(d, line);
+		return;
+	}
 	snprintf(
 	    d->last, sizeof(d->last), "%.*s", (int)sizeof(d->last) - 1, line);
 	d->c.said(d->c.arg, line);

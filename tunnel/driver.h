@@ -27,7 +27,8 @@ struct driver_config {
 	int verbosity;		    /* as in log.h */
 	const char *const *without; /* interfaces (nat-connect -x) */
 	size_t withouts;
-	/* A line of the pipeline's standard error, or about the pipeline. */
+	/* A line of the pipeline's standard error, or about the pipeline. That a peer
+	 * is away whom nobody here waits for is only told with verbosity. */
 	void (*said)(void *arg, const char *line);
 	void *arg;
 };

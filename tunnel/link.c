@@ -162,6 +162,8 @@ link_status(const struct link *l, struct link_status *out)
 	out->path_since_ms = l->path_since_ms;
 	out->up = l->up != NULL;
 	out->dialing = l->dial != NULL;
+	out->awaited =
+	    l->wanted || seats_first(&l->seats, SEAT_WAITING) != NULL;
 	out->up_since_ms = l->up_since_ms;
 	out->last = l->last;
 	out->connections = l->connections;

@@ -44,6 +44,7 @@ struct link_status {
 	uint64_t path_since_ms;
 	bool up; /* there is an established connection */
 	bool dialing;
+	bool awaited; /* somebody waits for a connection, or wants one for ever */
 	uint64_t up_since_ms;	/* monotonic, of this connection */
 	enum quic_end last;	/* how the last one ended */
 	uint32_t connections;	/* established since the start */

@@ -82,5 +82,28 @@ scenario_words_program() {
 	lines b.err 1 "^nat-pipe: warning: can't run $PWD/nosuch: No such file"
 }
 
+# Of those whom b lets in, a is away, and nobody here waits for it; c, too, but
+# a client does.
+scenario_words_away() {
+	local client
+	rendezvous
+	printf '%s\n' "allow $a" "allow $c" >allow
+	ready b "$pipe" -v -N 5 -k b.key -P peers -S "$server" -l -a allow cat
+	"$pipe" -k b.key -P peers -w 60 c </dev/null 2>/dev/null &
+	client=$!
+	within_long grep -qF "nat-rendezvous: warning: peer $c: not met yet" b.err
+	within grep -qF "nat-rendezvous: info: peer $a: not met yet" b.err
+	kill $client $pid
+}
+
+within_long() { # as within, for 20 s
+	local _
+	for _ in {1..1000}; do
+		"$@" 2>/dev/null && return 0
+		sleep 0.02
+	done
+	fail "never came true: $*"
+}
+
 # shellcheck source=tests/e2e/pipe-net.bash
 . "$(dirname "${BASH_SOURCE[0]}")/pipe-net.bash" "words_$1"

@@ -37,3 +37,7 @@ scenario() {
 @test "a program that can't be run is told of at both ends" {
 	scenario program
 }
+
+@test "that a peer is away is news to who waits for it, and to nobody else" {
+	scenario away
+}
