@@ -39,7 +39,8 @@ mkfifo listen
 nat-rendezvousd -1 -k server.key >listen &
 read -r _ <listen
 mkdir -m 700 pi our
-(umask 077 && wg genkey >pi/key && wg genkey >our/key)
+(umask 077 && wg genkey >pi/key && wg genkey >pi/other &&
+    wg genkey >our/key)
 echo "permit $(wg pubkey <our/key) 127.0.0.1:80" >pi/allow
 echo "pi $(wg pubkey <pi/key) server=$server" >our/peers
 NATKIT_DIR=pi nat-pipe -S "$server" -l 2>pi.err &
@@ -125,6 +126,38 @@ check_signal() {
 		sleep 0.02
 	done
 	exit 99
+}
+
+# As from a terminal: all get the signal. What the command has to say comes
+# before the end.
+check_interrupt() {
+	local dial got=0
+	rm -f said
+	mkfifo said
+	setsid env --default-signal=INT nat-dial pi -- sh -c '
+	    trap "echo end >late; exit 9" TERM
+	    echo $$; while :; do sleep 0.05; done' >said 2>err &
+	dial=$!
+	read -r command <said
+	kill -INT -- -$dial
+	wait $dial || got=$?
+	[ $got = 130 ]
+	[ "$(cat late)" = end ]
+	[ ! -s err ]
+}
+
+# nat-pipe listens, and then it ends: that is no door
+check_fatal() {
+	local got=0
+	echo "pi $(wg pubkey <pi/key)" >peers
+	nat-dial -P peers -k pi/other pi -- touch ran 2>err || got=$?
+	[ $got = 100 ]
+	grep -q 'nat-pipe: fatal: there is no rendezvous server' err
+	got=0
+	# an engine of its own (-d) listens before it finds out
+	nat-dial -d -P peers -k pi/other pi -- touch ran 2>err || got=$?
+	[ $got = 100 ]
+	[ ! -e ran ]
 }
 
 check_busy() {

@@ -55,6 +55,12 @@ refused() {
 	refused 100 '-L /a:b: a path with' -L /a:b pi
 	refused 100 '-D /run/x: SOCKS needs a port' -D /run/x pi
 	refused 100 'host:1: with -D' -D 1080 pi host:1
+	refused 100 '18080: give host:port, ' pi 18080
+	refused 100 'h:x: give host:port' pi h:x
+	refused 100 'h:: give host:port' pi h:
+	refused 100 ':80: give host:port' pi :80
+	refused 100 '::1:80: give host:port, ' pi ::1:80
+	refused 100 '1:h:80: give host:port' pi 1:h:80
 	refused 100 'true: a command comes after --' pi host:1 true
 	refused 100 'give the command after --' pi --
 	refused 100 'give either -d or -r' -dr pi
@@ -78,6 +84,14 @@ refused() {
 
 @test "nat-dial: a signal ends the command, too" {
 	checks signal
+}
+
+@test "nat-dial: Ctrl-C ends the command, and then nat-dial" {
+	checks interrupt
+}
+
+@test "nat-dial: no command without a door" {
+	checks fatal
 }
 
 @test "nat-dial: a port that is taken, a peer that is not known" {
