@@ -50,6 +50,7 @@ struct driver {
 	char server[WANTS_SERVERS][WANTS_SERVER];
 	size_t servers;
 	char trouble[400], last[300];
+	int code; /* of trouble */
 	struct kept kept[KEPT];
 	size_t next;
 	char program[PATH_MAX], build[PATH_MAX];
@@ -129,6 +130,7 @@ take_record(void *arg, const char *line, size_t len)
 			return;
 	}
 	d->trouble[0] = '\0';
+	d->code = 0;
 	l = tunnel_find(d->c.tunnel, key);
 	if (l == NULL)
 		keep(d, key, path, &endpoint);
@@ -401,6 +403,7 @@ start(struct driver *d)
 
 	event_del(d->timer);
 	d->ending = false;
+	d->code = 0;
 	if (d->peers == 0)
 		return;
 	if (d->servers == 0) {
@@ -414,6 +417,7 @@ start(struct driver *d)
 		snprintf(d->trouble, sizeof(d->trouble),
 		    PROGRAM " isn't there: install natkit, or set PATH or "
 			    "NATKIT_BUILD");
+		d->code = 127;
 		say(d, d->trouble);
 		later(d, BACKOFF_MAX_MS);
 		return;
@@ -440,8 +444,8 @@ ended(struct driver *d, int status)
 		d->backoff_ms = 0;
 	d->backoff_ms = d->backoff_ms == 0 ? BACKOFF_MIN_MS : d->backoff_ms * 2;
 	/* what a person has to mend does not mend by itself */
-	if (code == 100 || code == 126 || code == 127 ||
-	    d->backoff_ms > BACKOFF_MAX_MS)
+	d->code = code == 100 || code == 126 || code == 127 ? code : 0;
+	if (d->code != 0 || d->backoff_ms > BACKOFF_MAX_MS)
 		d->backoff_ms = BACKOFF_MAX_MS;
 	wait_ms = d->backoff_ms - randombytes_uniform(d->backoff_ms / 4);
 	snprintf(d->trouble, sizeof(d->trouble),
@@ -589,6 +593,12 @@ const char *
 driver_trouble(const struct driver *d)
 {
 	return d->trouble[0] != '\0' ? d->trouble : NULL;
+}
+
+int
+driver_code(const struct driver *d)
+{
+	return d->trouble[0] != '\0' ? d->code : 0;
 }
 
 const char *

@@ -49,6 +49,9 @@ void driver_recall(struct driver *d, struct link *l);
 /* Why there is no path to anybody, if the pipeline does not run: a sentence, or
  * NULL. */
 const char *driver_trouble(const struct driver *d);
+/* With such a trouble: 100, 126 or 127 when it does not mend by itself (it is tried
+ * again all the same, now and then), else 0. */
+int driver_code(const struct driver *d);
 /* What the pipeline said last on its standard error, or "". */
 const char *driver_last(const struct driver *d);
 
