@@ -66,6 +66,11 @@ configured() {
 	refused 100 '-oProxy=x: that is no name' "$bin/nat-ssh" -- -oProxy=x
 	refused 100 'carol@: that is no name' "$bin/nat-ssh" carol@ true
 	refused 100 "a\\\$\(x\): that is no name" "$bin/nat-ssh" 'a$(x)'
+	refused 100 'give the name' "$bin/nat-ssh"
+	[[ ${stderr_lines[1]} == 'usage: nat-ssh '* ]]
+	refused 100 'give the name' "$bin/nat-ssh" -v -p 22 --
+	run -0 "$bin/nat-ssh" -V
+	run -0 "$bin/nat-ssh" -Q cipher
 	refused 100 '-L needs an argument' "$bin/nat-ssh" -vL
 	run -0 "$bin/nat-ssh" -h
 	[[ $output == 'usage: nat-ssh '* ]]
