@@ -258,6 +258,7 @@ static inline size_t
 make_hello(const uint8_t with[PSK_LEN], uint8_t *buf)
 {
 	struct quic_config c = {.psk = with,
+	    .peer_psk = with,
 	    .calls = &peer_calls,
 	    .stream_window = 65536,
 	    .window = 65536,
@@ -356,7 +357,7 @@ load(const char *path, uint8_t out[PSK_LEN])
 	bool loose;
 
 	if (key_load(priv, pub, path, &loose) != 0 ||
-	    psk_derive(out, priv, pub, peer_key) != 0)
+	    psk_derive(out, priv, pub, peer_key, true) != 0)
 		fail("%s: no key", path);
 }
 

@@ -555,6 +555,7 @@ peer_new(const uint8_t psk[PSK_LEN], uint16_t port, const struct addr *to)
 	p->fd = peer_socket(port);
 	p->config = (struct quic_config){
 	    .psk = p->psk,
+	    .peer_psk = p->psk, /* no reset of theirs is understood */
 	    .calls = &peer_calls,
 	    .arg = p,
 	    .stream_window = 256 << 10,

@@ -244,7 +244,7 @@ first_packet(struct link *l, const struct quic_head *head, const uint8_t *data,
 	struct talk *t;
 
 	/* What anybody can make up, or play again, costs next to nothing. */
-	if (!quic_is_marked(head, l->psk) || was_accepted(l, head)) {
+	if (!quic_is_marked(head, l->peer_psk) || was_accepted(l, head)) {
 		l->refused++;
 		return;
 	}

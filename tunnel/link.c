@@ -22,7 +22,8 @@ link_new(struct link **out, struct tunnel *t, const uint8_t key[KEY_LEN])
 
 	if (l == NULL)
 		return -ENOMEM;
-	if ((rc = psk_derive(l->psk, c->priv, c->pub, key)) != 0 ||
+	if ((rc = psk_derive(l->psk, c->priv, c->pub, key, true)) != 0 ||
+	    (rc = psk_derive(l->peer_psk, c->priv, c->pub, key, false)) != 0 ||
 	    (rc = seats_init(&l->seats)) != 0) {
 		free(l);
 		return rc;
@@ -59,6 +60,7 @@ link_free(struct link *l)
 	event_free(l->timer);
 	seats_clear(&l->seats);
 	sodium_memzero(l->psk, sizeof(l->psk));
+	sodium_memzero(l->peer_psk, sizeof(l->peer_psk));
 	free(l);
 }
 

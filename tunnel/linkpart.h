@@ -33,7 +33,7 @@ struct link {
 	struct tunnel *tunnel;
 	struct link *next; /* that is touched */
 	uint8_t key[KEY_LEN];
-	uint8_t psk[PSK_LEN];
+	uint8_t psk[PSK_LEN], peer_psk[PSK_LEN]; /* as quic_config */
 
 	struct addr endpoint, old[LINK_OLD];
 	char reason[64];

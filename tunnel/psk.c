@@ -11,9 +11,8 @@ static const char label[] = "natkit 1 QUIC TLS 1.3 external PSK";
 
 int
 psk_derive(uint8_t out[PSK_LEN], const uint8_t priv[KEY_LEN],
-    const uint8_t pub[KEY_LEN], const uint8_t peer[KEY_LEN])
+    const uint8_t pub[KEY_LEN], const uint8_t peer[KEY_LEN], bool we_begin)
 {
-	bool first = memcmp(pub, peer, KEY_LEN) <= 0; /* both are public */
 	crypto_generichash_state h;
 	uint8_t shared[crypto_scalarmult_BYTES];
 	int rv = 0;
@@ -26,8 +25,8 @@ psk_derive(uint8_t out[PSK_LEN], const uint8_t priv[KEY_LEN],
 	crypto_generichash_init(&h, NULL, 0, PSK_LEN);
 	crypto_generichash_update(&h, (const uint8_t *)label, sizeof(label));
 	crypto_generichash_update(&h, shared, sizeof(shared));
-	crypto_generichash_update(&h, first ? pub : peer, KEY_LEN);
-	crypto_generichash_update(&h, first ? peer : pub, KEY_LEN);
+	crypto_generichash_update(&h, we_begin ? pub : peer, KEY_LEN);
+	crypto_generichash_update(&h, we_begin ? peer : pub, KEY_LEN);
 	crypto_generichash_final(&h, out, PSK_LEN);
 out:
 	sodium_memzero(&h, sizeof(h));

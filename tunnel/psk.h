@@ -5,17 +5,20 @@
 #ifndef NATKIT_PSK_H
 #define NATKIT_PSK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "key.h"
 
 #define PSK_LEN 32
 
-/* BLAKE2b-256 over a label, X25519(priv, peer), and both public keys, the
- * lesser first: the same on both sides. Returns 0, or -EINVAL for a low-order
+/* BLAKE2b-256 over a label, X25519(priv, peer), and both public keys: first that
+ * of who begins the connection (we, or the peer), so that nobody takes what he
+ * has sent himself, and somebody reflects to him, for the peer's (RFC 9257
+ * section 4.1). The same on both sides. Returns 0, or -EINVAL for a low-order
  * peer key. out should be wiped by who made it. */
 int psk_derive(uint8_t out[PSK_LEN], const uint8_t priv[KEY_LEN],
-    const uint8_t pub[KEY_LEN], const uint8_t peer[KEY_LEN]);
+    const uint8_t pub[KEY_LEN], const uint8_t peer[KEY_LEN], bool we_begin);
 /* A key for another purpose out of it, by a label of its own. */
 void psk_label(
     uint8_t out[PSK_LEN], const uint8_t psk[PSK_LEN], const char *label);

@@ -87,7 +87,7 @@ struct quic {
 	ngtcp2_conn *conn;
 	ngtcp2_crypto_conn_ref ref;
 	struct quictls tls;
-	uint8_t psk[PSK_LEN];
+	uint8_t psk[PSK_LEN], peer_psk[PSK_LEN];
 	const struct quic_calls *calls;
 	void *arg;
 	bool server;
@@ -508,6 +508,7 @@ new_quic(const struct quic_config *config, bool server, uint64_t now_ns)
 	if (q == NULL)
 		return NULL;
 	memcpy(q->psk, config->psk, PSK_LEN);
+	memcpy(q->peer_psk, config->peer_psk, PSK_LEN);
 	q->calls = config->calls;
 	q->arg = config->arg;
 	q->server = server;
@@ -515,7 +516,8 @@ new_quic(const struct quic_config *config, bool server, uint64_t now_ns)
 	q->now_ns = now_ns;
 	q->poll_ns = UINT64_MAX;
 	q->most = DATAGRAM_MIN;
-	if (quictls_init(&q->tls, server, q->psk, &q->ref) != 0 ||
+	if (quictls_init(
+		&q->tls, server, server ? q->peer_psk : q->psk, &q->ref) != 0 ||
 	    (server ? ngtcp2_crypto_gnutls_configure_server_session
 		    : ngtcp2_crypto_gnutls_configure_client_session)(
 		q->tls.session) != 0) {
@@ -665,7 +667,7 @@ peer_token(struct quic *q)
 	if (!ngtcp2_cid_eq(cid, &q->peer_id)) {
 		q->peer_id = *cid;
 		quicpacket_token(
-		    q->peer_token, q->psk, cid->data, cid->datalen);
+		    q->peer_token, q->peer_psk, cid->data, cid->datalen);
 	}
 	return q->peer_token;
 }

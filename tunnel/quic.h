@@ -88,7 +88,9 @@ struct quic_calls {
 };
 
 struct quic_config {
-	const uint8_t *psk; /* PSK_LEN; copied */
+	/* PSK_LEN each, copied: of connections that we begin, that the peer
+	 * begins. */
+	const uint8_t *psk, *peer_psk;
 	const struct quic_calls *calls;
 	void *arg;
 	uint64_t stream_window; /* bytes: initial credit for each stream */
@@ -106,7 +108,8 @@ struct quic_head {
 /* Returns 0 or -EBADMSG (also for what is not QUIC at all). Short headers are
  * taken to have ids of QUIC_CID_LEN. */
 int quic_peek(struct quic_head *out, const uint8_t *data, size_t len);
-/* Is it a first packet of who knows the PSK? Its destination id is half chance,
+/* psk: of connections that the peer begins. Is it a first packet of who knows
+ * it? Its destination id is half chance,
  * half a keyed hash of that: to be looked at before quic_accept, which costs a
  * thousand times as much. A recorded packet has the id that it had. */
 bool quic_is_marked(const struct quic_head *head, const uint8_t psk[PSK_LEN]);
@@ -171,8 +174,9 @@ struct quic_stats {
 void quic_stats(const struct quic *q, struct quic_stats *out);
 
 /* A stateless reset (RFC 9000 section 10.3) for a packet of a connection that
- * we don't know: only who has the PSK can make or know it. Returns its length,
- * 0 when the packet is too short for one. */
+ * we don't know: only who has the PSK (of those that we begin: ids are told
+ * apart by who gave them out) can make or know it. Returns its length, 0 when
+ * the packet is too short for one. */
 size_t quic_stateless_reset(uint8_t *buf, size_t cap,
     const uint8_t psk[PSK_LEN], const uint8_t *packet, size_t len);
 

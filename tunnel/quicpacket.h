@@ -11,8 +11,10 @@
 
 #define QUICPACKET_TOKEN 16 /* bytes: RFC 9000 section 10.3 */
 
-/* The stateless reset token of a connection id, whichever of the two sides gave
- * it out: a keyed hash, so that a new process makes the same one. */
+/* The stateless reset token of a connection id: a keyed hash, so that a new
+ * process makes the same one. psk: of connections begun by who gave the id out,
+ * so that a packet with the other's id, sent back to him, makes nobody tell the
+ * other's token (RFC 9000 section 21.11). */
 void quicpacket_token(uint8_t out[QUICPACKET_TOKEN], const uint8_t psk[PSK_LEN],
     const uint8_t *cid, size_t len);
 bool quicpacket_is_reset(

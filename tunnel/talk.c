@@ -277,6 +277,7 @@ new_talk(struct link *l, bool ours, struct quic_config *c)
 		window = WINDOW_MAX;
 	*c = (struct quic_config){
 	    .psk = l->psk,
+	    .peer_psk = l->peer_psk,
 	    .calls = &calls,
 	    .arg = t,
 	    .stream_window = JOINT_WINDOW,

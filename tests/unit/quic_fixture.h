@@ -69,7 +69,7 @@ struct fx {
 	size_t mtu;	   /* longer datagrams are lost */
 	uint64_t seed;
 	unsigned lost, flipped, odd;
-	uint8_t psk[2][PSK_LEN];
+	uint8_t psk[2][PSK_LEN], peer_psk[2][PSK_LEN];
 	struct quic_config config[2];
 	size_t most;
 };
@@ -319,9 +319,11 @@ fx_new(void)
 	f->most = 1452;
 	f->seed = 88172645463325252ULL;
 	for (i = 0; i < 2; i++) {
-		memset(f->psk[i], 7, PSK_LEN);
+		memset(f->psk[i], 7 + (int)i, PSK_LEN);
+		memset(f->peer_psk[i], 8 - (int)i, PSK_LEN);
 		f->config[i] = (struct quic_config){
 		    .psk = f->psk[i],
+		    .peer_psk = f->peer_psk[i],
 		    .calls = &fx_calls,
 		    .arg = &f->end[i],
 		    .stream_window = 256 * 1024,

@@ -192,6 +192,7 @@ start(void **state)
 	socklen_t len = sizeof(at);
 	uint8_t psk[PSK_LEN];
 	struct quic_config c = {.psk = psk,
+	    .peer_psk = psk,
 	    .calls = &calls,
 	    .stream_window = 65536,
 	    .window = 1 << 20,
@@ -209,7 +210,8 @@ start(void **state)
 	link_path(fx_lb, LINK_DIRECT, &to, NULL);
 	at.sin_port = htons(tunnel_port(fx_b));
 	assert_int_equal(connect(raw_fd, (struct sockaddr *)&at, len), 0);
-	assert_int_equal(psk_derive(psk, fx_priv[0], fx_pub[0], fx_pub[1]), 0);
+	assert_int_equal(
+	    psk_derive(psk, fx_priv[0], fx_pub[0], fx_pub[1], true), 0);
 	assert_int_equal(quic_dial(&raw, &c, now_us() * 1000), 0);
 	raw_ev =
 	    loop_event(&fx_loop, raw_fd, EV_READ | EV_PERSIST, read_cb, NULL);

@@ -347,11 +347,12 @@ make_hello(uint8_t *buf, size_t cap, const struct side *from,
 {
 	static const struct quic_calls none;
 	uint8_t psk[PSK_LEN];
-	struct quic_config c = {.psk = psk, .calls = &none, .streams = 1};
+	struct quic_config c = {
+	    .psk = psk, .peer_psk = psk, .calls = &none, .streams = 1};
 	struct quic *q;
 	size_t len, seg;
 
-	assert_int_equal(psk_derive(psk, from->priv, from->pub, to), 0);
+	assert_int_equal(psk_derive(psk, from->priv, from->pub, to, true), 0);
 	assert_int_equal(quic_dial(&q, &c, now_us() * 1000), 0);
 	len = quic_write(q, buf, cap, 1452, &seg, now_us() * 1000);
 	assert_true(len >= 1200);
@@ -406,6 +407,46 @@ test_forget_leads_elsewhere(void **state)
 	finish(&next, 1);
 	assert_done(&next);
 	end_both();
+}
+
+/* Sends back what comes. */
+static void
+mirror(const struct raw *r, const struct side *s)
+{
+	static uint8_t buf[65536];
+	ssize_t n;
+
+	while ((n = recv(r->fd, buf, sizeof(buf), 0)) >= 0)
+		raw_send(r, tunnel_port(s->tunnel), buf, (size_t)n);
+}
+
+/* Nobody takes himself for his peer, whichever key is the greater. */
+static void
+test_mirror(void **state)
+{
+	struct raw r;
+	struct call c;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		do {
+			new_keys(&a);
+			new_keys(&b);
+		} while ((memcmp(a.pub, b.pub, KEY_LEN) > 0) != (i > 0));
+		begin_side(&a, 0);
+		meet(&a, &b);
+		raw_open(&r);
+		set_path(&a, r.port);
+		call(&c, &a, 100, 500);
+		while (!drive(&c, 1))
+			mirror(&r, &a);
+		assert_int_equal(c.result.end, JOINT_NO_PATH);
+		assert_int_equal(status(&a).connections, 0);
+		assert_int_equal(a.opened, 0);
+		close(c.fd);
+		close(r.fd);
+		tunnel_free(a.tunnel);
+	}
 }
 
 static void
@@ -951,6 +992,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_strangers_hear_nothing),
+	    cmocka_unit_test(test_mirror),
 	    cmocka_unit_test(test_echo),
 	    cmocka_unit_test(test_no_path_in_time),
 	    cmocka_unit_test(test_waits_for_the_path),

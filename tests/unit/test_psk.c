@@ -33,9 +33,9 @@ test_low_order(void **state)
 	uint8_t out[PSK_LEN], peer[KEY_LEN] = {0};
 
 	(void)state;
-	assert_int_equal(-EINVAL, psk_derive(out, a.priv, a.pub, peer));
+	assert_int_equal(-EINVAL, psk_derive(out, a.priv, a.pub, peer, true));
 	peer[0] = 1;
-	assert_int_equal(-EINVAL, psk_derive(out, a.priv, a.pub, peer));
+	assert_int_equal(-EINVAL, psk_derive(out, a.priv, a.pub, peer, true));
 }
 
 static void
@@ -45,15 +45,20 @@ test_both_sides(void **state)
 	uint8_t ab[PSK_LEN], ba[PSK_LEN], ac[PSK_LEN], cb[PSK_LEN];
 
 	(void)state;
-	assert_int_equal(0, psk_derive(ab, a.priv, a.pub, b.pub));
-	assert_int_equal(0, psk_derive(ba, b.priv, b.pub, a.pub));
+	assert_int_equal(0, psk_derive(ab, a.priv, a.pub, b.pub, true));
+	assert_int_equal(0, psk_derive(ba, b.priv, b.pub, a.pub, false));
 	assert_memory_equal(ab, ba, PSK_LEN);
-	assert_int_equal(0, psk_derive(ac, a.priv, a.pub, c.pub));
-	assert_int_equal(0, psk_derive(cb, c.priv, c.pub, b.pub));
+	/* a connection that the other one begins has another */
+	assert_int_equal(0, psk_derive(ba, b.priv, b.pub, a.pub, true));
+	assert_memory_not_equal(ab, ba, PSK_LEN);
+	assert_int_equal(0, psk_derive(cb, a.priv, a.pub, b.pub, false));
+	assert_memory_equal(cb, ba, PSK_LEN);
+	assert_int_equal(0, psk_derive(ac, a.priv, a.pub, c.pub, true));
+	assert_int_equal(0, psk_derive(cb, c.priv, c.pub, b.pub, true));
 	assert_memory_not_equal(ab, ac, PSK_LEN);
 	assert_memory_not_equal(ab, cb, PSK_LEN);
 	/* Who has the shared secret under other names has another key. */
-	assert_int_equal(0, psk_derive(cb, a.priv, c.pub, b.pub));
+	assert_int_equal(0, psk_derive(cb, a.priv, c.pub, b.pub, true));
 	assert_memory_not_equal(ab, cb, PSK_LEN);
 }
 
@@ -66,7 +71,7 @@ test_value(void **state)
 	char hex[2 * PSK_LEN + 1];
 
 	(void)state;
-	assert_int_equal(0, psk_derive(psk, a.priv, a.pub, b.pub));
+	assert_int_equal(0, psk_derive(psk, a.priv, a.pub, b.pub, true));
 	sodium_bin2hex(hex, sizeof(hex), psk, PSK_LEN);
 	assert_string_equal(
 	    "b3eb030c7e9692fae51c73940e746983b7071f1e4f890a00c000f9b01f4f7ad0",

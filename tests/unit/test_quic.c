@@ -63,7 +63,7 @@ test_wrong_answer(void **state)
 	size_t len, seg;
 
 	(void)state;
-	g->psk[0][0] = g->psk[1][0] = 1;
+	g->psk[0][0] = g->peer_psk[1][0] = 1;
 	len = hello(f, buf, sizeof(buf));
 	(void)len;
 	/* An answer of the right form: another dialler's, from a server. */
@@ -801,21 +801,27 @@ test_stateless_reset(void **state)
 		n = quic_stateless_reset(out, sizeof(out), other, buf, len);
 		assert_true(n >= 21 && n < len);
 		assert_int_equal(QUIC_ALIVE, quic_read(q, out, n, f->now));
+		/* Of our own making, when our packet came back to us. */
+		n = quic_stateless_reset(out, sizeof(out), f->psk[i], buf, len);
+		assert_true(n > 0);
+		assert_int_equal(QUIC_ALIVE, quic_read(q, out, n, f->now));
 		/* Of another connection between the same two. */
 		buf[5] ^= 1;
-		n = quic_stateless_reset(out, sizeof(out), f->psk[0], buf, len);
+		n = quic_stateless_reset(
+		    out, sizeof(out), f->psk[!i], buf, len);
 		assert_int_equal(QUIC_ALIVE, quic_read(q, out, n, f->now));
 		buf[5] ^= 1;
 		/* Always shorter than what it answers. */
 		for (k = 0; k < 100; k++) {
 			n = quic_stateless_reset(
-			    out, sizeof(out), f->psk[0], buf, k);
+			    out, sizeof(out), f->psk[!i], buf, k);
 			assert_true(n == 0 || (n < k && n >= 21));
 		}
 		assert_int_equal(
-		    0, quic_stateless_reset(out, 20, f->psk[0], buf, len));
+		    0, quic_stateless_reset(out, 20, f->psk[!i], buf, len));
 		/* A reset is no reason for another one for ever. */
-		n = quic_stateless_reset(out, sizeof(out), f->psk[0], buf, len);
+		n = quic_stateless_reset(
+		    out, sizeof(out), f->psk[!i], buf, len);
 		assert_int_equal(QUIC_RESTARTED, quic_read(q, out, n, f->now));
 		assert_string_equal(
 		    "restarted", quic_end_name(quic_ended(q, NULL)));
