@@ -15,7 +15,8 @@ export NATKIT_BUILD HOME=/run/t PATH=$here/../../bin:$NATKIT_BUILD:$PATH
 mount -t tmpfs -o mode=755 none /run
 mkdir -p /run/out /run/t
 mount --bind "$1" /run/out
-mount -t tmpfs -o mode=1777 none /tmp
+mkdir -m 1777 /run/tmp
+export TMPDIR=/run/tmp
 cd /run/t
 ip link set lo up
 ip link add name both type veth peer name other

@@ -29,7 +29,8 @@ find "$build" -maxdepth 1 -type f -name 'nat-*' -perm -100 -exec cp -t /run/bin 
 cp "$here"/../../bin/* /run/bin
 mount --bind /run/etc /etc
 mount --bind /run/bin /usr/local/bin
-mount -t tmpfs -o mode=1777 none /tmp
+mkdir -m 1777 /run/tmp
+export TMPDIR=/run/tmp
 cd /run/m
 PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
 
@@ -132,7 +133,7 @@ natkit() {
 	{
 		# shellcheck disable=SC2016
 		printf '%s\n' '#!/bin/sh' '[ "$NATKIT_USER" != bob ] || ' \
-		    "	exec echo 'pi;touch /tmp/owned'"
+		    "	exec echo 'pi;touch /run/tmp/owned'"
 		cat /etc/natkit/whose.page
 	} >/etc/natkit/whose
 	chmod +x /etc/natkit/whose
@@ -358,12 +359,12 @@ check_strangers() {
 	jump_refused 1 mallory nat-ssh-route -W pi
 	jump_refused 1 mallory 'echo $SITE'
 	jump_refused 1 alice nat-ssh-route -W other
-	jump_refused 1 alice "nat-ssh-route -W 'pi;touch /tmp/owned'"
+	jump_refused 1 alice "nat-ssh-route -W 'pi;touch /run/tmp/owned'"
 	jump_refused 1 alice 'nat-ssh-route -W -oProxyCommand=x'
 	jump_refused 1 alice 'nat-ssh-route -W pi pi'
 	jump_refused 100 bob nat-ssh-route -W pi
 	jump_refused 100 bob 'echo $SITE'
-	[ ! -e /tmp/owned ]
+	[ ! -e /run/tmp/owned ]
 }
 
 check_login() {
@@ -392,9 +393,9 @@ check_inside() {
 	local out
 	# No option of the inner ssh's, no escape to its command line, and what a
 	# shell makes of the rest it makes on the machine
-	as carol ssh alice@gateway -- '-oProxyCommand=touch /tmp/owned' \
+	as carol ssh alice@gateway -- '-oProxyCommand=touch /run/tmp/owned' \
 	    </dev/null && exit 99
-	[ ! -e /tmp/owned ]
+	[ ! -e /run/tmp/owned ]
 	machine_says machine as carol ssh alice@gateway 'true;echo $SITE'
 	out=$(printf '\n~.\nexit 5\n' |
 		code 5 as carol ssh -e none -tt alice@gateway)
