@@ -28,6 +28,7 @@ static int
 record_line(struct ask *a, const struct record_view *v, bool *has_key)
 {
 	const char *name = record_get(v, "name");
+	const char *option = record_get(v, "option");
 
 	if (record_is(v, "ask")) {
 		*has_key = true;
@@ -35,6 +36,10 @@ record_line(struct ask *a, const struct record_view *v, bool *has_key)
 		record_get_u64(v, "progress", &a->progress);
 		return record_get_key(v, "key", a->key);
 	}
+	if (record_is(v, "with")) /* one that is lost would be disregarded */
+		return option != NULL && demand_take(&a->demand, option) == 0
+			   ? 0
+			   : -EBADMSG;
 	if (record_is(v, "more"))
 		a->more = true;
 	else if (record_is(v, "server") && name != NULL &&

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "demand.h"
 #include "forward.h"
 #include "key.h"
 #include "opening.h"
@@ -20,7 +21,8 @@ struct ask {
 	uint64_t wait_s, progress;
 	char server[WANTS_SERVERS][WANTS_SERVER];
 	size_t servers;
-	bool open; /* a stream: what; else forwards */
+	struct demand demand; /* options that the engine has to have */
+	bool open;	      /* a stream: what; else forwards */
 	struct opening what;
 	struct forward forward[ASK_FORWARDS];
 	size_t forwards;

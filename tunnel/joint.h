@@ -66,7 +66,7 @@ struct joint_config {
 	/* Its end is none of the good ones, and its descriptors are closed when this
 	 * returns: the last chance to tell whoever would take that for an end.
 	 * Also from within joint_cancel; not to touch the joint. May be NULL. */
-	void (*broken)(void *arg);
+	void (*broken)(void *arg); /* joint_copy */
 	/* Once; the joint is gone when it returns. */
 	void (*ended)(void *arg, const struct joint_result *result);
 	void *arg;
@@ -84,6 +84,9 @@ void joint_refuse(struct joint *j, enum opening_reason reason);
  * unless quiet. */
 void joint_cancel(struct joint *j, bool quiet);
 void joint_finish(struct joint *j); /* with hold: our end */
+/* From within broken: copies of in and out (-1: there is none any more), so that
+ * their other ends do not see them closed as long as the caller holds those. */
+void joint_copy(const struct joint *j, int fds[2]);
 /* A peer's stream that nobody has answered within 30 s is refused (BUSY); this
  * is called if the peer gives up before that, so that who looks for an answer
  * stops. */

@@ -2,6 +2,7 @@
 /* How a joint ends: what its descriptors, its peer and its owner are told, and
  * when it is freed. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 
 #include "jointself.h"
@@ -121,6 +122,19 @@ joint_over(struct joint *j, enum joint_end end)
 	joint_close_in(j, abort);
 	event_del(j->timer);
 	event_add(j->timer, &now);
+}
+
+static int
+copy(const struct descriptor *d)
+{
+	return descriptor_is_open(d) ? fcntl(d->fd, F_DUPFD_CLOEXEC, 3) : -1;
+}
+
+void
+joint_copy(const struct joint *j, int fds[2])
+{
+	fds[0] = copy(&j->in);
+	fds[1] = j->same ? -1 : copy(&j->out);
 }
 
 void

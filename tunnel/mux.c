@@ -26,7 +26,9 @@ struct client {
 	struct link *link;  /* of the joint or the forwards */
 	uint64_t before[2]; /* its bytes when they came, in and out */
 	uint8_t key[KEY_LEN];
-	bool asked, more;
+	bool asked, more, over;
+	int held
+	    [2];    /* what was the joint's, until its end was told; -1: none */
 	char *last; /* the end, which found no room yet */
 };
 
@@ -43,6 +45,9 @@ struct mux {
 static void
 client_destroy(struct client *c)
 {
+	for (size_t i = 0; i < 2; i++)
+		if (c->held[i] != -1)
+			close(c->held[i]);
 	event_free(c->ev);
 	event_free(c->timer);
 	event_free(c->writable);
@@ -84,12 +89,18 @@ put(struct client *c, const char *text)
 	       -1;
 }
 
-/* The last word; the client is gone after it. */
+/* The last word; the client is gone after it. But while something of its own is
+ * still held, it goes first: it has to tell a person why. */
 static void
 finish(struct client *c, const char *text)
 {
-	if (put(c, text) || errno != EAGAIN ||
-	    (c->last = strdup(text)) == NULL) {
+	bool told = put(c, text);
+
+	if (told && (c->held[0] != -1 || c->held[1] != -1)) {
+		c->over = true;
+		return;
+	}
+	if (told || errno != EAGAIN || (c->last = strdup(text)) == NULL) {
 		client_free(c);
 		return;
 	}
@@ -118,6 +129,17 @@ fail(struct client *c, const char *end, const char *text)
 	stop_forwards(c);
 	snprintf(packet, sizeof(packet), "end end=%s\n%s", end, text);
 	finish(c, packet);
+}
+
+/* Whoever started the client (ssh) may end it as soon as he sees its output
+ * closed: not before it has said why. */
+static void
+broken_cb(void *arg)
+{
+	struct client *c = arg;
+
+	if (c->joint != NULL)
+		joint_copy(c->joint, c->held);
 }
 
 static void
@@ -250,6 +272,7 @@ open_stream(struct client *c, const struct ask *a, const int fds[2])
 	    .out = fds[1],
 	    .wait_ms =
 		a->wait_s > 1000000 ? UINT32_MAX : (uint32_t)a->wait_s * 1000,
+	    .broken = broken_cb,
 	    .ended = ended_cb,
 	    .arg = c};
 
@@ -287,17 +310,78 @@ is_in_order(const struct client *c, const struct ask *a, bool has_fds)
 	       (c->more && !a->open && memcmp(c->key, a->key, KEY_LEN) == 0);
 }
 
+static bool
+may_end(const struct mux *m)
+{
+	return m->c.background && mux_clients(m) == 0;
+}
+
+static size_t
+count_forwards(const struct mux *m)
+{
+	size_t n = m->c.forwards(m->c.arg);
+
+	for (const struct client *c = m->clients; c != NULL; c = c->next)
+		n += c->forwardings;
+	return n;
+}
+
+/* Ends, for the sake of another engine, or says what it has to do. lacks: the
+ * option for which this engine is not the one; or NULL. */
+static void
+quit(struct client *c, const char *lacks)
+{
+	struct mux *m = c->mux;
+	struct link_status s;
+	struct record r;
+	struct link *l;
+	uint64_t streams = 0;
+
+	if (may_end(m)) {
+		put(c, "bye");
+		m->c.quit(m->c.arg);
+		return;
+	}
+	for (size_t i = 0; (l = tunnel_each(m->c.tunnel, i)) != NULL; i++) {
+		link_status(l, &s);
+		streams += s.streams;
+	}
+	record_begin(&r, "busy");
+	record_put_u64(&r, "pid", (uint64_t)getpid());
+	record_put_u64(&r, "streams", streams);
+	record_put_u64(&r, "forwards", count_forwards(m));
+	record_put_u64(&r, "listens", m->c.listens);
+	record_put(&r, "lacks", lacks);
+	put(c, r.text);
+}
+
+/* Is another engine wanted? One that uses fewer paths than it may is none of
+ * ours to end, and serves him who does not care. */
+static bool
+is_another(const struct mux *m, const struct ask *a, const char **lacks)
+{
+	*lacks = demand_missing(m->c.demand, &a->demand);
+	return *lacks != NULL ||
+	       (may_end(m) && demand_extra(m->c.demand, &a->demand) != NULL);
+}
+
 static void
 ask(struct client *c, const char *text, const int fds[2])
 {
 	char spec[FORWARD_TEXT], why[TEXT];
 	const struct forward *bad = NULL;
+	const char *lacks;
 	struct ask a;
 	int rc;
 
 	if (ask_parse(&a, text) != 0 || !is_in_order(c, &a, fds[0] != -1)) {
 		close_fds(fds);
 		fail(c, "failed", "the engine did not understand that");
+		return;
+	}
+	if (!c->asked && is_another(c->mux, &a, &lacks)) {
+		close_fds(fds);
+		quit(c, lacks);
 		return;
 	}
 	rc = c->asked ? 0 : meet(c, &a);
@@ -319,57 +403,6 @@ ask(struct client *c, const char *text, const int fds[2])
 	put(c, "taken");
 	if (a.progress)
 		loop_at(c->timer, now_ms() + PROGRESS_MS);
-}
-
-static void
-quit(struct client *c)
-{
-	struct mux *m = c->mux;
-	struct link_status s;
-	struct link *l;
-	unsigned streams = 0;
-	char text[100];
-
-	for (size_t i = 0; (l = tunnel_each(m->c.tunnel, i)) != NULL; i++) {
-		link_status(l, &s);
-		streams += s.streams;
-	}
-	if (m->c.background && mux_clients(m) == 0) {
-		put(c, "bye");
-		m->c.quit(m->c.arg);
-		return;
-	}
-	snprintf(text, sizeof(text), "busy pid=%ld streams=%u", (long)getpid(),
-	    streams);
-	put(c, text);
-}
-
-/* Returns the descriptors of a packet: two, or one twice; of any other number
- * none. */
-static void
-take_fds(struct msghdr *msg, int fds[2])
-{
-	int got[8];
-	size_t n = 0;
-
-	for (struct cmsghdr *h = CMSG_FIRSTHDR(msg); h != NULL;
-	     h = CMSG_NXTHDR(msg, h)) {
-		size_t len = h->cmsg_len - CMSG_LEN(0);
-
-		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i + sizeof(int) <= len && n < 8;
-		     i += sizeof(int))
-			memcpy(&got[n++], CMSG_DATA(h) + i, sizeof(int));
-	}
-	fds[0] = fds[1] = -1;
-	if (n == 1 || n == 2) {
-		fds[0] = got[0];
-		fds[1] = got[n - 1];
-		return;
-	}
-	while (n > 0)
-		close(got[--n]);
 }
 
 static void
@@ -396,8 +429,9 @@ client_cb(evutil_socket_t fd, short events, void *arg)
 		client_free(c);
 		return;
 	}
-	take_fds(&msg, fds);
-	if (c->last != NULL) { /* it is over, and only the end to be told */
+	mux_take_fds(&msg, fds);
+	if (c->last != NULL ||
+	    c->over) { /* it is over, and only the end to be told */
 		close_fds(fds);
 		return;
 	}
@@ -406,23 +440,13 @@ client_cb(evutil_socket_t fd, short events, void *arg)
 		text[0] = '\0';
 	if (strcmp(text, "quit") == 0) {
 		close_fds(fds);
-		quit(c);
+		quit(c, NULL);
 	} else {
 		ask(c, text, fds);
 	}
 }
 
 /* ---- the socket ---- */
-
-static bool
-is_permitted(int fd)
-{
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
-	       (peer.uid == 0 || peer.uid == geteuid());
-}
 
 static void
 client_new(struct mux *m, int fd)
@@ -435,6 +459,7 @@ client_new(struct mux *m, int fd)
 	}
 	c->mux = m;
 	c->fd = fd;
+	c->held[0] = c->held[1] = -1;
 	c->next = m->clients;
 	m->clients = c;
 	m->n++;
@@ -470,7 +495,7 @@ accept_cb(evutil_socket_t listening, short events, void *arg)
 	}
 	if (fd == -1)
 		return;
-	if (m->n >= MUX_CLIENTS || !is_permitted(fd)) {
+	if (m->n >= MUX_CLIENTS || !mux_is_permitted(fd)) {
 		close(fd);
 		return;
 	}
@@ -536,6 +561,29 @@ mux_say(struct mux *m, const char *text)
 	for (struct client *c = m->clients; c != NULL; c = c->next)
 		if (c->last == NULL)
 			put(c, packet);
+}
+
+void
+mux_give_up(struct mux *m, int code, const char *text)
+{
+	char packet[TEXT + 100];
+	struct client *next;
+	struct link_status s;
+
+	for (struct client *c = m->clients; c != NULL; c = next) {
+		next = c->next;
+		if (c->joint == NULL)
+			continue;
+		link_status(c->link, &s);
+		if (s.up || s.path == LINK_DIRECT || s.path == LINK_RELAYED)
+			continue;
+		event_del(c->timer);
+		joint_cancel(c->joint, true);
+		c->joint = NULL;
+		snprintf(packet, sizeof(packet), "end end=%s code=%d\n%.*s",
+		    MUX_GIVEN_UP, code, TEXT, text);
+		finish(c, packet);
+	}
 }
 
 size_t

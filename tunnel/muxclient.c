@@ -4,6 +4,7 @@
  * what came of it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -27,6 +28,15 @@ is_one_socket(int a, int b)
 	return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 &&
 	       S_ISSOCK(sa.st_mode) && sa.st_dev == sb.st_dev &&
 	       sa.st_ino == sb.st_ino;
+}
+
+bool
+mux_has_reader(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 &&
+	       (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
 }
 
 /* Returns 0 or -errno. */
@@ -110,6 +120,11 @@ request(int fd, const struct mux_request *q, size_t *sent)
 	if (q->progress)
 		record_put_u64(&r, "progress", 1);
 	rc = add(packet, &r);
+	for (size_t i = 0; i < q->demand->n && *sent == 0 && rc == 0; i++) {
+		record_begin(&r, "with");
+		record_put(&r, "option", q->demand->text[i]);
+		rc = add(packet, &r);
+	}
 	for (size_t i = 0; i < q->n_servers && *sent == 0 && rc == 0; i++) {
 		record_begin(&r, "server");
 		record_put(&r, "name", q->servers[i]);
@@ -185,12 +200,54 @@ tell_refused(const struct mux_request *q, const char *reason, const char *text)
 	    q->peer, target, q->own, target);
 }
 
+int
+mux_tell_write(bool has_reader)
+{
+	log_fatalx("standard output %s",
+	    has_reader ? "was closed by its reader" : "can't be written to");
+	return has_reader ? MUX_EXIT_PIPE : EXIT_TEMP;
+}
+
+/* What an engine has to do, and who it is. */
+static const char *
+busy_text(const struct record_view *v, char out[MUX_BUSY_TEXT])
+{
+	static const char *const names[] = {"stream", "forward"};
+	static const char *const keys[] = {"streams", "forwards"};
+	const char *lacks = record_get(v, "lacks");
+	uint64_t pid = 0, n = 0;
+	size_t len;
+
+	record_get_u64(v, "pid", &pid);
+	snprintf(out, MUX_BUSY_TEXT,
+	    "nat-pipe %" PRIu64 ", which has this key, %s%.100s: end it first "
+	    "(kill %" PRIu64 ")%s",
+	    pid, lacks != NULL ? "was started without " : "is busy",
+	    lacks != NULL ? lacks : "", pid,
+	    lacks != NULL ? "" : ", or use another key (-k)");
+	len = strlen(out);
+	for (size_t i = 0; i < 2; i++) {
+		if (record_get_u64(v, keys[i], &n) != 0 || n == 0)
+			continue;
+		snprintf(out + strlen(out), MUX_BUSY_TEXT - strlen(out),
+		    "%s%" PRIu64 " %s%s",
+		    out[len] == '\0' ? "; what ends with it: " : ", ", n,
+		    names[i], n == 1 ? "" : "s");
+	}
+	if (record_get_u64(v, "listens", &n) == 0 && n != 0)
+		snprintf(out + strlen(out), MUX_BUSY_TEXT - strlen(out),
+		    "%swhat it serves (-l)",
+		    out[len] == '\0' ? "; what ends with it: " : ", ");
+	return out;
+}
+
 /* text: the packet's second line, or "". */
 static int
-tell_end(
-    const struct mux_request *q, const struct record_view *v, const char *text)
+tell_end(const struct mux_request *q, const struct record_view *v,
+    const char *text, bool has_reader)
 {
 	const char *end = record_get(v, "end");
+	uint64_t code = 0;
 
 	if (end == NULL)
 		end = "";
@@ -203,6 +260,13 @@ tell_end(
 	if (strcmp(end, joint_end_name(JOINT_REFUSED)) == 0) {
 		tell_refused(q, record_get(v, "reason"), text);
 		return EXIT_NO;
+	}
+	if (strcmp(end, joint_end_name(JOINT_WRITE)) == 0)
+		return mux_tell_write(has_reader);
+	if (strcmp(end, MUX_GIVEN_UP) == 0 &&
+	    record_get_u64(v, "code", &code) == 0 && code > 0 && code < 128) {
+		log_fatalx("no way to %s: %s", q->peer, text);
+		return (int)code;
 	}
 	if (strcmp(end, joint_end_name(JOINT_NO_PATH)) == 0)
 		log_fatalx(
@@ -218,7 +282,7 @@ struct talk {
 	struct mux_request q;
 	struct meter meter;
 	size_t sent; /* forwards */
-	bool taken;
+	bool taken, has_reader;
 };
 
 /* Returns -EAGAIN: go on; or another -errno. */
@@ -254,7 +318,7 @@ route(const struct talk *t, const char *packet)
 static int
 take(struct talk *t, char *packet)
 {
-	char *text = strchr(packet, '\n');
+	char *text = strchr(packet, '\n'), busy[MUX_BUSY_TEXT];
 	struct record_view v;
 
 	if (strncmp(packet, "say ", 4) == 0) {
@@ -270,12 +334,16 @@ take(struct talk *t, char *packet)
 		return taken(t);
 	if (record_is(&v, "progress")) {
 		progress(&t->meter, &v);
+	} else if (record_is(&v, "busy")) {
+		log_fatalx("%s", busy_text(&v, busy));
+		return EXIT_TEMP;
 	} else if (record_is(&v, "route")) {
 		meter_clear();
 		route(t, packet);
 	} else if (record_is(&v, "end")) {
 		meter_clear();
-		return tell_end(&t->q, &v, text != NULL ? text : "");
+		return tell_end(
+		    &t->q, &v, text != NULL ? text : "", t->has_reader);
 	}
 	return -EAGAIN;
 }
@@ -361,6 +429,7 @@ mux_ask(int fd, const struct mux_request *q)
 	struct talk t = {.fd = fd, .q = *q, .meter = {.ms = now_ms()}};
 	int code;
 
+	t.has_reader = q->forwards == 0 && mux_has_reader(q->out);
 	t.q.progress = q->progress && meter_begin();
 	code = converse(&t);
 	close(fd);
@@ -375,16 +444,13 @@ mux_ask(int fd, const struct mux_request *q)
 }
 
 int
-mux_quit(int fd, long *pid, unsigned *streams)
+mux_quit(int fd, char busy[MUX_BUSY_TEXT])
 {
 	char packet[MUX_PACKET + 1];
 	struct record_view v;
-	uint64_t n = 0;
 	int rc = 0;
 	ssize_t got;
 
-	*pid = 0;
-	*streams = 0;
 	if (send(fd, "quit", 4, MSG_NOSIGNAL) == -1) {
 		close(fd);
 		return 0; /* it has ended by itself */
@@ -399,10 +465,7 @@ mux_quit(int fd, long *pid, unsigned *streams)
 		if (record_parse(&v, packet, (size_t)got) != 0 ||
 		    !record_is(&v, "busy"))
 			continue;
-		if (record_get_u64(&v, "pid", &n) == 0)
-			*pid = (long)n;
-		if (record_get_u64(&v, "streams", &n) == 0)
-			*streams = (unsigned)n;
+		busy_text(&v, busy);
 		rc = -EBUSY;
 	}
 	close(fd);

@@ -95,3 +95,39 @@ mux_listen(const char *path)
 	close(fd);
 	return rc;
 }
+
+bool
+mux_is_permitted(int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	       (peer.uid == 0 || peer.uid == geteuid());
+}
+
+void
+mux_take_fds(struct msghdr *msg, int fds[2])
+{
+	int got[8];
+	size_t n = 0;
+
+	for (struct cmsghdr *h = CMSG_FIRSTHDR(msg); h != NULL;
+	     h = CMSG_NXTHDR(msg, h)) {
+		size_t len = h->cmsg_len - CMSG_LEN(0);
+
+		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i + sizeof(int) <= len && n < 8;
+		     i += sizeof(int))
+			memcpy(&got[n++], CMSG_DATA(h) + i, sizeof(int));
+	}
+	fds[0] = fds[1] = -1;
+	if (n == 1 || n == 2) {
+		fds[0] = got[0];
+		fds[1] = got[n - 1];
+		return;
+	}
+	while (n > 0)
+		close(got[--n]);
+}

@@ -87,6 +87,7 @@ run_client(struct nat_pipe *p)
 	    .json = p->o.json,
 	    .wait_s = p->o.wait_s,
 	    .servers = servers,
+	    .demand = &p->o.demand,
 	    .in = STDIN_FILENO,
 	    .out = STDOUT_FILENO,
 	    .progress = p->o.progress,
@@ -113,15 +114,11 @@ run_client(struct nat_pipe *p)
 static void
 take_over(const struct nat_pipe *p)
 {
-	unsigned streams = 0;
-	long pid = 0;
+	char busy[MUX_BUSY_TEXT];
 	int fd = mux_connect(p->doors.mux);
 
-	if (fd >= 0 && mux_quit(fd, &pid, &streams) == -EBUSY)
-		fatalx(EXIT_TEMP,
-		    "nat-pipe %ld has this key and %u streams: end it (kill "
-		    "%ld), or use another key (-k)",
-		    pid, streams, pid);
+	if (fd >= 0 && mux_quit(fd, busy) == -EBUSY)
+		fatalx(EXIT_TEMP, "%s", busy);
 }
 
 static int

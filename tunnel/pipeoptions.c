@@ -3,6 +3,7 @@
 #include "pipeoptions.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@
 #define BUDGET_MIB_MAX 65536
 #define STREAMS 256
 #define STREAMS_MAX 65536
-#define OWN "Gcdimnprsux" /* options of an engine alone */
+#define OWN "Gcimnpsu" /* with forwards they make an engine of their own */
 #define WAIT_S 30
 #define WAIT_S_MAX 1000000
 
@@ -64,6 +65,42 @@ static const char help[] =
     "  -q -v     say less, say more on standard error; -v with --progress\n";
 
 /* ---- options ---- */
+
+/* How the engine is to be, whoever has started it. */
+static void
+demand(struct pipeoptions *o, int ch, const char *value)
+{
+	int rc = demand_add(&o->demand, (char)ch, value);
+
+	if (rc == -ENOSPC)
+		option_fail("-%c: too many options", ch);
+	if (rc != 0)
+		option_fail("-%c: that is too long", ch);
+}
+
+/* An engine may have another folder than its clients. */
+static void
+demand_path(struct pipeoptions *o, int ch, const char *path)
+{
+	char cwd[DEMAND_TEXT], whole[2 * DEMAND_TEXT];
+
+	if (path[0] == '/' || strcmp(path, "-") == 0 ||
+	    getcwd(cwd, sizeof(cwd)) == NULL) {
+		demand(o, ch, path);
+		return;
+	}
+	snprintf(whole, sizeof(whole), "%s/%.255s", cwd, path);
+	demand(o, ch, whole);
+}
+
+static void
+demand_number(struct pipeoptions *o, int ch, uint32_t n)
+{
+	char text[12];
+
+	snprintf(text, sizeof(text), "%" PRIu32, n);
+	demand(o, ch, text);
+}
 
 static void
 add_forward(struct pipeoptions *o, char kind, const char *text)
@@ -152,6 +189,7 @@ number_option(struct pipeoptions *o, int ch, const char *text)
 	switch (ch) {
 	case 'm':
 		o->budget_mib = option_number("-m", text, 1, BUDGET_MIB_MAX);
+		demand_number(o, ch, o->budget_mib);
 		break;
 	case 'N':
 		if ((o->ready_fd = ready_parse(text)) < 0)
@@ -160,9 +198,11 @@ number_option(struct pipeoptions *o, int ch, const char *text)
 		break;
 	case 'n':
 		o->streams = option_number("-n", text, 1, STREAMS_MAX);
+		demand_number(o, ch, o->streams);
 		break;
 	case 'p':
 		o->port = (uint16_t)option_number("-p", text, 1, UINT16_MAX);
+		demand_number(o, ch, o->port);
 		break;
 	case 'w':
 		o->wait_s = option_number("-w", text, 1, WAIT_S_MAX);
@@ -182,9 +222,11 @@ text_option(struct pipeoptions *o, int ch, const char *text)
 		break;
 	case 'c':
 		o->control = text;
+		demand_path(o, ch, text);
 		break;
 	case 'i':
 		o->records = text;
+		demand_path(o, ch, text);
 		break;
 	case 'k':
 		o->key = text;
@@ -198,6 +240,7 @@ text_option(struct pipeoptions *o, int ch, const char *text)
 		break;
 	case 's':
 		o->lend = text;
+		demand_path(o, ch, text);
 		break;
 	case 'u':
 		o->user = text;
@@ -207,6 +250,7 @@ text_option(struct pipeoptions *o, int ch, const char *text)
 		break;
 	case 'x':
 		add_without(o, text);
+		demand(o, ch, text);
 		break;
 	default:
 		number_option(o, ch, text);
@@ -229,9 +273,11 @@ option(struct pipeoptions *o, int ch)
 		if (o->only != 0 && o->only != (char)ch)
 			option_fail("give either -d or -r");
 		o->only = (char)ch;
+		demand(o, ch, NULL);
 		break;
 	case 'G':
 		o->gso = false;
+		demand(o, ch, NULL);
 		break;
 	case 'j':
 		o->json = true;

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "demand.h"
 #include "driver.h"
 #include "forward.h"
 #include "key.h"
@@ -44,7 +45,8 @@ struct pipeoptions {
 	char *environment;  /* what NATKIT_SERVER's point into */
 	const char *without[DRIVER_WITHOUT];
 	size_t withouts;
-	bool own; /* an option says how the engine is to be */
+	bool own; /* an option says what only an engine of one's own has */
+	struct demand demand; /* the options that say how the engine is to be */
 	bool listen, gso, json, progress;
 	char only; /* 'd', 'r', or 0 */
 	uint16_t port;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include "drop.h"
 #include "exitcode.h"
 #include "log.h"
+#include "onpath.h"
 #include "ready.h"
 
 #define TICK_MS 1000
@@ -36,29 +38,6 @@ opened_cb(void *arg, struct joint *j)
 	}
 }
 
-static const char *
-name_of(
-    const struct pipework *w, const uint8_t key[KEY_LEN], char buf[KEY_STRLEN])
-{
-	const struct peerbook_entry *e = peerbook_keyed(w->book, key);
-
-	return e != NULL ? e->name : key_format(key, buf);
-}
-
-static const char *
-describe(const struct link_status *s, char out[100])
-{
-	char at[ADDR_STRLEN];
-
-	if (s->path == LINK_DIRECT || s->path == LINK_RELAYED)
-		snprintf(out, 100, "%s %s",
-		    s->path == LINK_DIRECT ? "direct" : "relayed",
-		    addr_format(&s->endpoint, at));
-	else
-		snprintf(out, 100, "no path yet");
-	return out;
-}
-
 static void
 changed_cb(void *arg, struct link *l)
 {
@@ -67,8 +46,12 @@ changed_cb(void *arg, struct link *l)
 	struct link_status s;
 
 	link_status(l, &s);
-	log_debug("%s: %s, %s, %u streams", name_of(w, s.key, key),
-	    describe(&s, text), s.up ? "up" : "down", s.streams);
+	if (s.path == LINK_DIRECT || s.path == LINK_RELAYED) {
+		if (s.path_since_ms > w->outage.at_ms)
+			outage_over(&w->outage);
+	}
+	log_debug("%s: %s, %s, %u streams", pipewhy_name(w, s.key, key),
+	    pipewhy_path(&s, text), s.up ? "up" : "down", s.streams);
 	if (w->board != NULL)
 		pipeboard_link(w->board, l);
 }
@@ -76,14 +59,10 @@ changed_cb(void *arg, struct link *l)
 static void
 said_cb(void *arg, const char *line)
 {
-	(void)arg;
-	meter_pass(line);
-}
+	struct pipework *w = arg;
 
-static bool
-has_pipeline(const struct pipework *w)
-{
-	return w->o->lend == NULL && w->o->records == NULL;
+	outage_line(&w->outage, line, now_ms());
+	meter_pass(line);
 }
 
 static bool
@@ -132,43 +111,10 @@ want_cb(
 		if (pipefiles_want(w, key, WANTS_ASKED) == NULL)
 			return -ENOSPC;
 	}
-	if (has_pipeline(w) && w->wants.servers == 0)
+	if (pipewhy_has_pipeline(w) && w->wants.servers == 0)
 		return -EDESTADDRREQ;
 	pipefiles_meet(w);
 	return 0;
-}
-
-/* Why there is no path, in a sentence for the one who waited for it. */
-static void
-why_cb(void *arg, const uint8_t key[KEY_LEN], char *out, size_t cap)
-{
-	struct pipework *w = arg;
-	struct link *l = tunnel_find(w->tunnel, key);
-	const char *trouble = driver_trouble(w->driver);
-	struct link_status s = {.path = LINK_NONE};
-	char path[100];
-
-	if (l != NULL)
-		link_status(l, &s);
-	if (trouble != NULL)
-		snprintf(out, cap, "%s", trouble);
-	else if (s.path == LINK_DIRECT || s.path == LINK_RELAYED)
-		snprintf(out, cap,
-		    "there is a path (%s), but no nat-pipe that knows our key "
-		    "answers on it",
-		    describe(&s, path));
-	else if (s.path == LINK_FAILED)
-		snprintf(out, cap, "no path was found%s%s",
-		    s.reason[0] != '\0' ? ": " : "", s.reason);
-	else if (!has_pipeline(w))
-		snprintf(out, cap, "no path record has come for it");
-	else
-		snprintf(out, cap,
-		    "it has not come to the rendezvous server: does nat-pipe "
-		    "run there, with our key in its allow file?%s%s",
-		    driver_last(w->driver)[0] != '\0' ? " The pipeline said: "
-						      : "",
-		    driver_last(w->driver));
 }
 
 static void
@@ -178,6 +124,14 @@ route_cb(void *arg, struct forwarding *f, struct record *out)
 
 	pipeboard_route(w->board, f);
 	pipeboard_route_record(out, f, w->book);
+}
+
+static size_t
+forwards_cb(void *arg)
+{
+	const struct pipework *w = arg;
+
+	return w->forwardings;
 }
 
 static void
@@ -208,9 +162,9 @@ forwarding_cb(void *arg, size_t i)
 static const char *
 trouble_cb(void *arg)
 {
-	struct pipework *w = arg;
+	static char text[OUTAGE_TEXT];
 
-	return w->driver != NULL ? driver_trouble(w->driver) : NULL;
+	return pipewhy_fault(arg, text);
 }
 
 static void
@@ -218,9 +172,15 @@ stdio_ended_cb(void *arg, const struct joint_result *r)
 {
 	struct pipework *w = arg;
 
-	if (r->end != JOINT_DONE)
+	int code = EXIT_TEMP;
+
+	if (r->end == JOINT_DONE)
+		code = EXIT_YES;
+	else if (r->end == JOINT_WRITE)
+		code = mux_tell_write(w->has_reader);
+	else
 		log_fatalx("%s", joint_end_text(r->end));
-	loop_end(&w->loop, r->end == JOINT_DONE ? EXIT_YES : EXIT_TEMP);
+	loop_end(&w->loop, code);
 }
 
 /* ---- once a second ---- */
@@ -254,7 +214,7 @@ measure(struct pipework *w)
 		if (!s.up)
 			continue;
 		rtt_us = s.quic.rtt_us;
-		describe(&s, path);
+		pipewhy_path(&s, path);
 		up++;
 	}
 	if (up > 1) {
@@ -280,11 +240,23 @@ is_idle(const struct pipework *w)
 	return true;
 }
 
+/* With what a person has to mend, who waits for a path waits in vain. */
+static void
+give_up(struct pipework *w)
+{
+	int code = driver_code(w->driver);
+
+	if (code != 0)
+		mux_give_up(w->mux, code, driver_trouble(w->driver));
+}
+
 static void
 linger(struct pipework *w)
 {
 	if (!is_idle(w))
 		w->idle_ms = 0;
+	else if (driver_code(w->driver) != 0) /* the next one tries at once */
+		loop_end(&w->loop, EXIT_TEMP);
 	else if (w->idle_ms == 0)
 		w->idle_ms = now_ms();
 	else if (now_ms() - w->idle_ms >= w->linger_ms)
@@ -300,6 +272,7 @@ tick_cb(evutil_socket_t fd, short events, void *arg)
 	(void)events;
 	forget(w);
 	pipeboard_tick(w->board);
+	give_up(w);
 	if (w->metering)
 		measure(w);
 	if (w->background)
@@ -380,12 +353,25 @@ open_mux(struct pipework *w)
 	    .resolver = w->resolver,
 	    .path = w->doors->mux,
 	    .background = w->background,
+	    .listens = w->o->listen,
+	    .demand = &w->demand,
+	    .forwards = forwards_cb,
 	    .want = want_cb,
-	    .why = why_cb,
+	    .why = pipewhy_cb,
 	    .route = route_cb,
 	    .quit = quit_cb,
 	    .arg = w};
-	int rc = mux_open(&w->mux, &c);
+	char text[12];
+	int rc;
+
+	w->demand = w->o->demand;
+	snprintf(text, sizeof(text), "%" PRIu32, w->o->budget_mib);
+	if (!demand_has(&w->demand, 'm'))
+		demand_add(&w->demand, 'm', text);
+	snprintf(text, sizeof(text), "%" PRIu32, w->o->streams);
+	if (!demand_has(&w->demand, 'n'))
+		demand_add(&w->demand, 'n', text);
+	rc = mux_open(&w->mux, &c);
 
 	if (rc != 0)
 		cant(w->doors->mux, rc);
@@ -423,6 +409,19 @@ allows_program(const struct pipework *w)
 	return false;
 }
 
+/* Of -l: it is told of now, not when the first peer comes. */
+static void
+check_program(const char *program)
+{
+	int rc = onpath_look(program);
+
+	if (rc == -ENOENT)
+		fatalx(127, "the program %s isn't there", program);
+	if (rc != 0)
+		fatalx(
+		    126, "the program %s can't be run: no permission", program);
+}
+
 /* -l. Standard input and output are served when nothing else makes sense: no
  * program, no routes, no forwards, and a line of the allow file that says allow;
  * else -l without a program serves ports alone, for ever. */
@@ -441,6 +440,8 @@ open_serve(struct pipework *w)
 
 	if (!o->listen)
 		return;
+	if (o->program != NULL)
+		check_program(o->program[0]);
 	if (permit_key(w->permit, 0) == NULL)
 		fatalx(EXIT_USAGE,
 		    "%s names no key, so nobody may come: add a line 'allow "
@@ -453,6 +454,7 @@ open_serve(struct pipework *w)
 		fatalx(EXIT_USAGE, "-i -: standard input is for the peer; give "
 				   "a fifo");
 	c.stdio = w->stdio;
+	w->has_reader = mux_has_reader(STDOUT_FILENO);
 	rc = serve_new(&w->serve, &c);
 	if (rc != 0)
 		cant("-l", rc);
@@ -497,7 +499,7 @@ open_driver(struct pipework *w)
 		cant("the pipeline", rc);
 	if (o->records != NULL && (rc = driver_follow(w->driver, o->records)))
 		cant(o->records, rc);
-	if (!w->background && has_pipeline(w) && w->wants.servers == 0)
+	if (!w->background && pipewhy_has_pipeline(w) && w->wants.servers == 0)
 		fatalx(EXIT_USAGE,
 		    "there is no rendezvous server to meet at: give one with "
 		    "-S KEY@host:port, as server= in the peers file, or in "

@@ -13,6 +13,7 @@
 #include "loop.h"
 #include "meter.h"
 #include "mux.h"
+#include "outage.h"
 #include "peerbook.h"
 #include "permit.h"
 #include "pipeboard.h"
@@ -33,6 +34,7 @@ struct pipework {
 	char *key_path; /* as realpath(3) has it */
 	uint8_t *priv, pub[KEY_LEN];
 	bool background;
+	struct demand demand; /* options that it has, even by default */
 
 	struct resolver *resolver;
 	struct tunnel *tunnel;
@@ -50,6 +52,8 @@ struct pipework {
 	uint8_t peer[KEY_LEN]; /* whom the forwards of the command line go to */
 	struct forwarding *forwarding[PIPEWORK_FORWARDS];
 	size_t forwardings;
+	bool has_reader; /* standard output is a pipe */
+	struct outage outage;
 	bool stdio;	  /* -l without a program: one stream, then the end */
 	uint64_t idle_ms; /* since when there is nothing to do; 0: there is */
 	uint64_t linger_ms;
@@ -64,6 +68,20 @@ void pipework_open(struct pipework *w);
 /* Returns an exit code. */
 int pipework_run(struct pipework *w);
 void pipework_close(struct pipework *w);
+
+/* ---- pipewhy.c: what a person who waits is told ---- */
+
+/* Of the peers file, or the key. */
+const char *pipewhy_name(
+    const struct pipework *w, const uint8_t key[KEY_LEN], char buf[KEY_STRLEN]);
+/* "direct 192.0.2.1:51820" */
+const char *pipewhy_path(const struct link_status *s, char out[100]);
+/* false: the records come from somewhere else. */
+bool pipewhy_has_pipeline(const struct pipework *w);
+/* What is wrong here, and with our own servers; or NULL. */
+const char *pipewhy_fault(struct pipework *w, char out[OUTAGE_TEXT]);
+/* Why there is no path, in a sentence (mux_config). */
+void pipewhy_cb(void *arg, const uint8_t key[KEY_LEN], char *out, size_t cap);
 
 /* ---- pipefiles.c: what stands in files ---- */
 

@@ -388,7 +388,7 @@ scenario_shared() {
 	within grep -q more out2
 	# a foreground engine does not take the key away from a stream
 	code 111 "$pipe" "${options[@]}" -L 0:127.0.0.1:9 b 2>err
-	grep -qE 'nat-pipe [0-9]+ has this key and 1 streams: end it' err
+	grep -qE 'fatal: nat-pipe [0-9]+, which has this key, is busy: end it first \(kill [0-9]+\), .*; what ends with it: 1 stream$' err
 	exec 8>&- 7>&-
 	code 0 wait "${clients[1]}"
 	# but it may from one that only lingers
@@ -406,6 +406,62 @@ scenario_shared() {
 	[ -S a.key.sock ] || fail 'no stale socket'
 	same 'after a crash' "$(echo again | client b)" again
 	within test ! -e a.key.sock
+}
+
+engine_of() { # KEYFILE
+	ss -xlp | grep -o "$1.sock .*pid=[0-9]*" | sed 's/.*pid=//'
+}
+
+# What says which paths are used is not disregarded, whoever has started the
+# engine, nor kept for the next one.
+scenario_options() {
+	echo "allow $a" >allow
+	serve b cat
+	local first n
+	start_client hold b
+	echo one >&7
+	within grep -q one out
+	first=$(engine_of a.key)
+	for n in -d -r '-x lo' '-p 7009' '-m 65' '-n 9' -G '-s other'; do
+		# shellcheck disable=SC2086
+		code 111 "$pipe" -k a.key -P peers $n b 2>err </dev/null
+		grep -qE "^nat-pipe: fatal: nat-pipe $first, which has this key, was started without $n.*: end it first \(kill $first\); what ends with it: 1 stream$" err ||
+			[ "$n" = '-s other' ] || fail "$n: $(cat err)"
+	done
+	grep -q 'without -s /run/t/other: ' err
+	# what it has is taken
+	same 'its own port' "$(echo x | "$pipe" -k a.key -P peers -p 7001 -m 64 b)" x
+	echo two >&7
+	within grep -q two out
+	exec 7>&-
+	code 0 wait $client_pid
+	# one that only lingers is started again as it is wanted, and again without
+	export NATKIT_LINGER=600
+	client b </dev/null
+	first=$(engine_of a.key)
+	same 'with -d' "$(echo x | client -d b)" x
+	n=$(engine_of a.key)
+	[ "$n" != "$first" ] || fail 'an engine without -d'
+	same 'with -d again' "$(echo x | client -d b)" x
+	same 'the same engine' "$(engine_of a.key)" "$n"
+	# forwards, too
+	attach f1 -d -L 9001:127.0.0.1:8001 b
+	first=$pid
+	code 111 client -r b 2>err </dev/null
+	grep -q 'without -r: .*; what ends with it: 1 forward$' err
+	same 'it serves who does not care' "$(echo x | client b)" x
+	kill $first
+	code 0 wait $first
+	same 'without' "$(echo x | client b)" x
+	[ "$(engine_of a.key)" != "$n" ] || fail 'it still has -d'
+	# one in the foreground says so
+	echo "allow $b" >allow.a
+	wired a
+	ready l "$pipe" "${options[@]}" -N 5 -l -a allow.a cat
+	code 111 "$pipe" -k a.key -P peers -d b 2>err </dev/null
+	grep -q "nat-pipe $pid, .* without -d: .*; what ends with it: what it serves (-l)$" err
+	kill $pid
+	code 0 wait $pid
 }
 
 one_stream() {
@@ -526,7 +582,7 @@ scenario_forwards() {
 	within no_more 9002
 	# one that wants an engine of its own does not get the key
 	code 111 "$pipe" -k a.key -P peers -m 64 -L 9002:127.0.0.1:8001 b 2>err
-	grep -q 'has this key' err
+	grep -q 'which has this key, is busy: .*; what ends with it: [0-9]* streams*, 4 forwards$' err
 	# the end of one: its listeners and connections go, the others stay
 	mkfifo hold2
 	socat - TCP:127.0.0.1:9001 <hold2 >held &

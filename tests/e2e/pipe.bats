@@ -54,6 +54,10 @@ scenario() {
 	scenario shared
 }
 
+@test "options count for the engine that runs, too" {
+	scenario options
+}
+
 @test "forwards run in whatever engine the key has" {
 	scenario forwards
 }

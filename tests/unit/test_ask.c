@@ -24,7 +24,9 @@ test_nonsense(void **state)
 	    ASK "forward -", ASK "forward -L", ASK "forward -L ",
 	    ASK "forward -X 1:h:2", ASK "forward -L 1:h", ASK "forward L 1:h:2",
 	    ASK "forward -L 1:h:2\n" OPEN, ASK OPEN "\nmore", ASK "more",
-	    "forward -L 1:h:2", "\n\n", "=\n", ASK OPEN "\n\n" OPEN};
+	    "forward -L 1:h:2", ASK "with\n" OPEN, ASK "with option=\n" OPEN,
+	    ASK "with option=d\n" OPEN, ASK "with option=-dr\n" OPEN, "\n\n",
+	    "=\n", ASK OPEN "\n\n" OPEN};
 	struct ask a;
 
 	(void)state;
@@ -46,6 +48,20 @@ test_stream(void **state)
 	assert_int_equal(a.servers, 1);
 	assert_string_equal(a.server[0], KEY "@h:1");
 	assert_int_equal(a.forwards, 0);
+}
+
+static void
+test_options(void **state)
+{
+	struct ask a;
+
+	(void)state;
+	assert_int_equal(
+	    ask_parse(&a, ASK "with option=-d\nwith option=-x%20eth0\n" OPEN),
+	    0);
+	assert_int_equal(a.demand.n, 2);
+	assert_string_equal(a.demand.text[0], "-d");
+	assert_string_equal(a.demand.text[1], "-x eth0");
 }
 
 static void
@@ -92,6 +108,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_nonsense),
 	    cmocka_unit_test(test_stream),
+	    cmocka_unit_test(test_options),
 	    cmocka_unit_test(test_forwards),
 	    cmocka_unit_test(test_too_many),
 	};

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: ISC */
+/* What the engine says to a person who waits for a path. */
+#include <stdio.h>
+
+#include "log.h"
+#include "pipework.h"
+#include "plainly.h"
+
+const char *
+pipewhy_name(
+    const struct pipework *w, const uint8_t key[KEY_LEN], char buf[KEY_STRLEN])
+{
+	const struct peerbook_entry *e = peerbook_keyed(w->book, key);
+
+	return e != NULL ? e->name : key_format(key, buf);
+}
+
+const char *
+pipewhy_path(const struct link_status *s, char out[100])
+{
+	char at[ADDR_STRLEN];
+
+	if (s->path == LINK_DIRECT || s->path == LINK_RELAYED)
+		snprintf(out, 100, "%s %s",
+		    s->path == LINK_DIRECT ? "direct" : "relayed",
+		    addr_format(&s->endpoint, at));
+	else
+		snprintf(out, 100, "no path yet");
+	return out;
+}
+
+bool
+pipewhy_has_pipeline(const struct pipework *w)
+{
+	return w->o->lend == NULL && w->o->records == NULL;
+}
+
+const char *
+pipewhy_fault(struct pipework *w, char out[OUTAGE_TEXT])
+{
+	const char *trouble =
+	    w->driver != NULL ? driver_trouble(w->driver) : NULL;
+
+	return trouble != NULL ? trouble : outage_text(&w->outage, out);
+}
+
+/* Who has not come, when none of our own servers is known to fail. */
+static void
+absent(const struct pipework *w, char *out, size_t cap)
+{
+	const char *last = driver_last(w->driver);
+
+	snprintf(out, cap,
+	    "it has not come to the rendezvous server%s: does nat-pipe run "
+	    "there, with our key in its allow file?%s%s",
+	    log_is_quiet() ? ", or this host has not" : "",
+	    *last != '\0' ? " The pipeline said: " : "", last);
+}
+
+/* Our own faults come first: with those nobody can be met. */
+void
+pipewhy_cb(void *arg, const uint8_t key[KEY_LEN], char *out, size_t cap)
+{
+	struct pipework *w = arg;
+	struct link *l = tunnel_find(w->tunnel, key);
+	struct link_status s = {.path = LINK_NONE};
+	char path[100], text[OUTAGE_TEXT];
+
+	if (l != NULL)
+		link_status(l, &s);
+	if (s.path == LINK_DIRECT || s.path == LINK_RELAYED)
+		snprintf(out, cap,
+		    "there is a path (%s), but no nat-pipe that knows our key "
+		    "answers on it",
+		    pipewhy_path(&s, path));
+	else if (pipewhy_fault(w, text) != NULL)
+		snprintf(out, cap, "%s", pipewhy_fault(w, text));
+	else if (s.path == LINK_FAILED)
+		snprintf(out, cap, "no path was found%s%s",
+		    s.reason[0] != '\0' ? ": " : "",
+		    plainly("failed", s.reason));
+	else if (!pipewhy_has_pipeline(w))
+		snprintf(out, cap, "no path record has come for it");
+	else
+		absent(w, out, cap);
+}
