@@ -75,11 +75,13 @@ scenario_words_server() {
 
 scenario_words_program() {
 	echo "allow $a" >allow
-	serve b "$PWD/nosuch"
+	ln -s "$(command -v cat)" program
+	serve b "$PWD/program"
+	rm program
 	code 1 client b </dev/null 2>err
 	grep -q '^nat-pipe: fatal: b: the peer could not do that: its standard error says why$' err
 	code 1 client b </dev/null 2>err
-	lines b.err 1 "^nat-pipe: warning: can't run $PWD/nosuch: No such file"
+	lines b.err 1 "^nat-pipe: warning: can't run $PWD/program: No such file"
 }
 
 # Of those whom b lets in, a is away, and nobody here waits for it; c, too, but
