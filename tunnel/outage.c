@@ -49,6 +49,7 @@ void
 outage_over(struct outage *o)
 {
 	o->n = 0;
+	o->met = false;
 }
 
 void
@@ -61,7 +62,7 @@ outage_line(struct outage *o, const char *line, uint64_t now_ms)
 		return;
 	line += strlen(PREFIX);
 	if (begins(line, "peer ")) { /* "not met yet": but a server is */
-		outage_over(o);
+		o->met = true;
 		return;
 	}
 	len = strcspn(line, " ");
@@ -79,6 +80,7 @@ outage_line(struct outage *o, const char *line, uint64_t now_ms)
 	strcpy(o->one[i].name, name);
 	strcpy(o->one[i].why, why);
 	o->at_ms = now_ms;
+	o->met = false;
 }
 
 const char *

@@ -19,12 +19,13 @@ struct outage {
 		char why[OUTAGE_WHY];	/* "does not answer" */
 	} one[OUTAGE_SERVERS];
 	size_t n;
+	bool met;	/* since then one has let us in */
 	uint64_t at_ms; /* the latest */
 };
 
 /* A line of the pipeline's; one that says nothing of servers changes nothing. */
 void outage_line(struct outage *o, const char *line, uint64_t now_ms);
-/* We have met somebody, at a server. */
+/* We have met a peer, at a server. */
 void outage_over(struct outage *o);
 /* "the rendezvous server h:3478 does not answer", or NULL. */
 const char *outage_text(const struct outage *o, char out[OUTAGE_TEXT]);

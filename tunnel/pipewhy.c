@@ -41,20 +41,27 @@ pipewhy_fault(struct pipework *w, char out[OUTAGE_TEXT])
 	const char *trouble =
 	    w->driver != NULL ? driver_trouble(w->driver) : NULL;
 
-	return trouble != NULL ? trouble : outage_text(&w->outage, out);
+	if (trouble != NULL)
+		return trouble;
+	return w->outage.met ? NULL : outage_text(&w->outage, out);
 }
 
-/* Who has not come, when none of our own servers is known to fail. */
+/* Who has not come to a server that has let us in. Another one may have failed. */
 static void
 absent(const struct pipework *w, char *out, size_t cap)
 {
+	bool other = w->outage.n > 0 && w->outage.n < w->wants.servers;
 	const char *last = driver_last(w->driver);
+	char text[OUTAGE_TEXT];
 
 	snprintf(out, cap,
 	    "it has not come to the rendezvous server%s: does nat-pipe run "
 	    "there, with our key in its allow file?%s%s",
 	    log_is_quiet() ? ", or this host has not" : "",
-	    *last != '\0' ? " The pipeline said: " : "", last);
+	    other	    ? " And "
+	    : *last != '\0' ? " The pipeline said: "
+			    : "",
+	    other ? outage_text(&w->outage, text) : last);
 }
 
 /* Our own faults come first: with those nobody can be met. */

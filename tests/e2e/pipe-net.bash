@@ -295,6 +295,64 @@ scenario_codes() {
 	grep -q '^nat-pipe: fatal: b: ' err
 }
 
+# Own faults first, and at once what does not mend by itself.
+scenario_faults() {
+	local n client_pid
+	echo "allow $a" >allow
+	code 127 "$pipe" -k b.key -P peers -S "$server" -l -a allow nosuchprog 2>err
+	same missing "$(cat err)" "nat-pipe: fatal: the program nosuchprog isn't there"
+	code 126 "$pipe" -k b.key -P peers -S "$server" -l -a allow ./allow 2>err
+	grep -q "the program ./allow can't be run" err
+	# who reads us goes: nothing of ours failed
+	serve b sh -c 'while echo line; do :; done'
+	n=0
+	set +e
+	client b </dev/null 2>err | head -n 1 >out
+	n=${PIPESTATUS[0]}
+	set -e
+	same 'exit code' "$n" 141
+	grep -qx 'nat-pipe: fatal: standard output was closed by its reader' err
+	code 111 client b </dev/null >/dev/full 2>err
+	same message "$(cat err)" "nat-pipe: fatal: standard output can't be written to"
+	# as ssh does it with its ProxyCommand: killed as soon as its output ends
+	mkfifo proxy
+	for n in 1 2 3 4 5 6; do
+		client -W 127.0.0.1:9 b </dev/null >proxy 2>err &
+		client_pid=$!
+		cat proxy
+		kill -9 $client_pid 2>/dev/null || :
+		wait $client_pid 2>/dev/null || :
+		grep -q 'b does not permit 127.0.0.1:9' err ||
+			fail "nothing was said: $(cat err)"
+	done
+	kill $b_pid
+	within test ! -e a.key.sock
+	# the pipeline can't work: said at once, with its code
+	chown 1000 a.key
+	code 100 timeout 20 "$pipe" -k a.key -P peers -w 60 b 2>err </dev/null
+	grep -q '^nat-pipe: fatal: no way to b: the pipeline ended with code 100: .*a.key can.t be read' err
+	within test ! -e a.key.sock
+	chown 0 a.key
+	# a server that is another one, or that is not there at all
+	rendezvous
+	code 111 "$pipe" -k a.key -P peers -S "$c@198.51.100.1:3478" -w 12 c \
+	    2>err1 </dev/null &
+	n=$!
+	code 111 "$pipe" -k b.key -P peers -S "$s@nosuch.invalid:3478" -w 12 a \
+	    2>err2 </dev/null &
+	# the peer may be at either
+	code 111 "$pipe" -k c.key -P peers -S "$a@198.51.100.1:3478" -w 13 b \
+	    2>err3 </dev/null
+	wait $n
+	wait $!
+	grep -q "^nat-pipe: fatal: no way to c within 12 s: the rendezvous server 198.51.100.1:3478 has another key" err1 ||
+		fail "$(cat err1)"
+	grep -q "^nat-pipe: fatal: no way to a within 12 s: the rendezvous server nosuch.invalid:3478 can't be found" err2 ||
+		fail "$(cat err2)"
+	grep -q "^nat-pipe: fatal: no way to b within 13 s: it has not come .* And the rendezvous server 198.51.100.1:3478 has another key" err3 ||
+		fail "$(cat err3)"
+}
+
 scenario_usage() {
 	local k=(-k a.key -P peers)
 	usage() { # PATTERN ARGS

@@ -38,6 +38,10 @@ scenario() {
 	scenario codes
 }
 
+@test "own faults are told first, and at once" {
+	scenario faults
+}
+
 @test "by a rendezvous server: to a pipe, to a program" {
 	scenario rendezvous
 }

@@ -83,6 +83,10 @@ several(void **state)
 	assert_non_null(strstr(outage_text(&o, out), ", and others fail, too"));
 	/* one of them works: the peer is not there */
 	outage_line(&o, SAYS "peer KEY: not met yet: it must run", 4);
+	assert_true(o.met);
+	outage_line(&o, SAYS "3:1: no answer; is", 5);
+	assert_false(o.met);
+	outage_over(&o);
 	assert_null(outage_text(&o, out));
 }
 
