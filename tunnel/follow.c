@@ -128,11 +128,13 @@ follow_path(struct follow **out, struct loop *l, const char *path, line_fn *fn,
 	struct follow *f;
 	struct stat st;
 
-	if (fd == -1 || fstat(fd, &st) == -1)
+	if (fd == -1)
 		return -errno;
-	if (S_ISDIR(st.st_mode)) {
-		close(fd);
-		return -EISDIR;
+	rc = fstat(fd, &st) == -1 ? -errno : S_ISDIR(st.st_mode) ? -EISDIR : 0;
+	if (rc != 0) {
+		if (!input)
+			close(fd);
+		return rc;
 	}
 	rc = new_follow(&f, l, fd, fn, arg);
 	if (rc != 0)
