@@ -203,10 +203,13 @@ link_turn(struct link *l)
 	tell_room(l);
 	end_waits(l);
 	raise_waiting(l);
+	l->touched = false; /* what comes from here on needs another turn */
+	/* a joint's or a stream's end may have led to tunnel_forget */
+	if (l->dead)
+		return false;
 	link_dial(l);
 	close_if_idle(l);
 	narrow_if_choked(l);
-	l->touched = false; /* what comes from here on needs another turn */
 	more = write_all(l);
 	link_free_over(l);
 	if (!l->dead)
