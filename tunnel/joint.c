@@ -434,6 +434,12 @@ joint_status(const struct joint *j, struct joint_status *out)
 	out->unwritten += j->flow.writing.bytes;
 }
 
+bool
+joint_is_refused(const struct joint *j)
+{
+	return j->refused && j->fin_sent;
+}
+
 struct joint *
 joint_next_of(struct link *l, const struct joint *after)
 {

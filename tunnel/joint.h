@@ -139,5 +139,7 @@ void joint_sent(struct joint *j, size_t n, bool fin);
 void joint_datagram_sent(struct joint *j, size_t n);
 void joint_flush(struct joint *j); /* writes what waits */
 void joint_room(struct joint *j);  /* the budget has room again */
+/* We have said no, and nothing more is to come of it. */
+bool joint_is_refused(const struct joint *j);
 
 #endif

@@ -40,13 +40,25 @@ link_new(struct link **out, struct tunnel *t, const uint8_t key[KEY_LEN])
 	return 0;
 }
 
+/* A refusal may still wait for its acknowledgement: nothing is lost with it. */
+static bool
+has_open_stream(const struct link *l)
+{
+	for (size_t i = 0; i < l->seats.buckets; i++)
+		for (const struct seat *s = l->seats.by_id[i]; s != NULL;
+		     s = s->by_id)
+			if (!joint_is_refused(s->joint))
+				return true;
+	return false;
+}
+
 /* By code 0 we say that everything was over. */
 void
 link_close(struct link *l)
 {
 	l->dead = true;
 	if (l->up != NULL)
-		talk_close(l->up, l->seats.mapped == 0 ? 0 : TALK_CUT);
+		talk_close(l->up, has_open_stream(l) ? TALK_CUT : 0);
 	link_down(l, JOINT_CLOSED);
 	joint_end_all(l);
 }

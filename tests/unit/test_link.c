@@ -25,6 +25,7 @@
 
 #include "../loopwait.h"
 #include "joint.h"
+#include "linkpart.h"
 #include "tunnel.h"
 
 #define BUDGET (8 << 20)
@@ -681,6 +682,77 @@ answered_cb(void *arg, enum opening_reason r, uint16_t port)
 	tunnel_forget(s->tunnel, s->link);
 }
 
+static void
+forget_cb(void *arg)
+{
+	const struct raw *r = arg;
+
+	set_path(&a, r->port); /* it would dial now */
+	tunnel_forget(a.tunnel, a.link);
+}
+
+/* In its own turn, too: not a word more. */
+static void
+test_forgotten_in_its_turn(void **state)
+{
+	struct raw peer;
+	struct joint_config config = {.in = -1,
+	    .out = -1,
+	    .hold = true,
+	    .wait_ms = 20,
+	    .broken = forget_cb,
+	    .arg = &peer};
+	struct joint *j;
+
+	(void)state;
+	new_keys(&a);
+	new_keys(&b);
+	begin_side(&a, 0);
+	meet(&a, &b);
+	raw_open(&peer);
+	link_want(a.link, true);
+	assert_int_equal(joint_open(&j, a.link, &program, &config), 0);
+	assert_int_equal(heard(&peer), 0);
+	assert_null(tunnel_find(a.tunnel, b.pub));
+	close(peer.fd);
+	tunnel_free(a.tunnel);
+}
+
+static void
+refused_cb(void *arg, enum opening_reason r, uint16_t port)
+{
+	(void)arg;
+	(void)port;
+	assert_int_equal(r, OPENING_PERMIT);
+	assert_int_equal(status(&b).streams, 1);
+	tunnel_free(b.tunnel);
+	b.tunnel = NULL;
+}
+
+/* A refusal that was given cuts nothing off, although its last acknowledgement
+ * is still missing: who was refused may ask for something else at once. */
+static void
+test_refused_and_closed(void **state)
+{
+	struct joint_config config = {.in = -1, .answered = refused_cb};
+	struct call c = {.over = false};
+	struct joint *j;
+
+	(void)state;
+	begin_both();
+	b.refuse = true;
+	config.out = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	config.ended = ended_cb;
+	config.arg = &c;
+	assert_int_equal(joint_open(&j, a.link, &program, &config), 0);
+	for (int i = 0; i < TRIES && (!c.over || status(&a).up); i++)
+		turn();
+	assert_string_equal(joint_end_name(c.result.end), "refused");
+	assert_int_equal(status(&a).last, QUIC_CLOSED);
+	assert_int_equal(a.link->backoff_ms, 0);
+	tunnel_free(a.tunnel);
+}
+
 /* A link may be forgotten from whatever it calls. */
 static void
 test_forgotten_from_within(void **state)
@@ -1002,6 +1074,8 @@ main(void)
 	    cmocka_unit_test(test_short_visits),
 	    cmocka_unit_test(test_forgotten_key_is_a_stranger),
 	    cmocka_unit_test(test_forgotten_from_within),
+	    cmocka_unit_test(test_forgotten_in_its_turn),
+	    cmocka_unit_test(test_refused_and_closed),
 	    cmocka_unit_test(test_forget_leads_elsewhere),
 	    cmocka_unit_test(test_peer_is_killed_and_comes_back),
 	    cmocka_unit_test(test_path_moves),
