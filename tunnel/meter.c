@@ -2,6 +2,7 @@
 /* The progress line of nat-pipe. */
 #include "meter.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,7 +11,7 @@
 
 #define SMOOTH 0.5 /* what the newest second counts */
 
-static bool shown;
+static volatile sig_atomic_t shown;
 
 const char *
 meter_size(double bytes, char *out, size_t cap)
@@ -77,6 +78,34 @@ meter_clear(void)
 	if (shown)
 		put("\r\033[K", 4);
 	shown = false;
+}
+
+void
+meter_leave(void)
+{
+	if (shown)
+		put("\n", 1);
+	shown = false;
+}
+
+static void
+signal_cb(int sig)
+{
+	meter_leave();
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+void
+meter_hold_signals(void)
+{
+	static const int ours[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction act = {.sa_handler = signal_cb}, old;
+
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		if (sigaction(ours[i], NULL, &old) == 0 &&
+		    old.sa_handler != SIG_IGN)
+			sigaction(ours[i], &act, NULL);
 }
 
 void

@@ -27,6 +27,10 @@ const char *meter_size(double bytes, char *out, size_t cap);
 bool meter_begin(void);
 void meter_show(const char *text);
 void meter_clear(void);
+/* It stays, and what comes next stands on a line of its own. */
+void meter_leave(void);
+/* The same before a signal ends the program: Ctrl-C, and so on. */
+void meter_hold_signals(void);
 /* A line of somebody else's for standard error. What a terminal could act on
  * becomes '?'. */
 void meter_pass(const char *line);

@@ -157,23 +157,6 @@ let_go(const struct mux_request *q)
 	close(null);
 }
 
-static void
-progress(struct meter *m, const struct record_view *v)
-{
-	char path[100] = "", text[METER_TEXT];
-	const char *word = record_get(v, "path");
-	const char *endpoint = record_get(v, "endpoint");
-	uint64_t in = 0, out = 0, rtt_us = 0;
-
-	record_get_u64(v, "in", &in);
-	record_get_u64(v, "out", &out);
-	record_get_u64(v, "rtt_us", &rtt_us);
-	snprintf(path, sizeof(path), "%.20s %.70s",
-	    word != NULL ? word : "no path yet",
-	    word != NULL && endpoint != NULL ? endpoint : "");
-	meter_show(meter_text(m, in + out, path, rtt_us, now_ms(), text));
-}
-
 /* What a person can do about a refusal. */
 static void
 tell_refused(const struct mux_request *q, const char *reason, const char *text)
@@ -281,6 +264,8 @@ struct talk {
 	int fd;
 	struct mux_request q;
 	struct meter meter;
+	char path[100]; /* as it was last; "": nothing was shown */
+	uint64_t rtt_us;
 	size_t sent; /* forwards */
 	bool taken, has_reader;
 };
@@ -314,6 +299,45 @@ route(const struct talk *t, const char *packet)
 	record_write(&r, STDOUT_FILENO, t->q.json);
 }
 
+static void
+progress(struct talk *t, const struct record_view *v)
+{
+	char text[METER_TEXT];
+	const char *word = record_get(v, "path");
+	const char *endpoint = record_get(v, "endpoint");
+	uint64_t in = 0, out = 0;
+
+	record_get_u64(v, "in", &in);
+	record_get_u64(v, "out", &out);
+	t->rtt_us = 0;
+	record_get_u64(v, "rtt_us", &t->rtt_us);
+	snprintf(t->path, sizeof(t->path), "%.20s %.70s",
+	    word != NULL ? word : "no path yet",
+	    word != NULL && endpoint != NULL ? endpoint : "");
+	meter_show(meter_text(
+	    &t->meter, in + out, t->path, t->rtt_us, now_ms(), text));
+}
+
+/* The line stays when all went well, with all that was carried. */
+static void
+last_progress(struct talk *t, const struct record_view *v)
+{
+	const char *end = record_get(v, "end");
+	char text[METER_TEXT];
+	uint64_t in = 0, out = 0;
+
+	if (end == NULL || strcmp(end, joint_end_name(JOINT_DONE)) != 0 ||
+	    t->path[0] == '\0') {
+		meter_clear();
+		return;
+	}
+	record_get_u64(v, "received", &in);
+	record_get_u64(v, "sent", &out);
+	meter_show(meter_text(
+	    &t->meter, in + out, t->path, t->rtt_us, now_ms(), text));
+	meter_leave();
+}
+
 /* One packet. Returns -EAGAIN: go on; another -errno; or an exit code. */
 static int
 take(struct talk *t, char *packet)
@@ -333,7 +357,7 @@ take(struct talk *t, char *packet)
 	if (record_is(&v, "taken"))
 		return taken(t);
 	if (record_is(&v, "progress")) {
-		progress(&t->meter, &v);
+		progress(t, &v);
 	} else if (record_is(&v, "busy")) {
 		log_fatalx("%s", busy_text(&v, busy));
 		return EXIT_TEMP;
@@ -341,7 +365,7 @@ take(struct talk *t, char *packet)
 		meter_clear();
 		route(t, packet);
 	} else if (record_is(&v, "end")) {
-		meter_clear();
+		last_progress(t, &v);
 		return tell_end(
 		    &t->q, &v, text != NULL ? text : "", t->has_reader);
 	}
@@ -431,6 +455,8 @@ mux_ask(int fd, const struct mux_request *q)
 
 	t.has_reader = q->forwards == 0 && mux_has_reader(q->out);
 	t.q.progress = q->progress && meter_begin();
+	if (t.q.progress && q->forwards == 0)
+		meter_hold_signals();
 	code = converse(&t);
 	close(fd);
 	meter_clear();

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "control.h"
 
@@ -298,6 +299,8 @@ put_hello(struct pipeboard *b, struct control_conn *c)
 	record_begin(&r, "hello");
 	record_put_u64(&r, "version", VERSION);
 	record_put_key(&r, "key", b->c.pub);
+	record_put_u64(&r, "pid", (uint64_t)getpid());
+	record_put(&r, "kind", b->c.kind);
 	control_put(c, &r);
 	control_end(c, NULL);
 }

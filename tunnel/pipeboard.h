@@ -17,6 +17,7 @@ struct pipeboard_config {
 	struct loop *loop;
 	struct tunnel *tunnel;
 	const uint8_t *pub;
+	const char *kind; /* what the engine is: "background", "listen", ... */
 	/* The peers file of now; may be NULL. */
 	const struct peerbook *(*book)(void *arg);
 	/* i from 0; NULL: no more. */

@@ -27,12 +27,14 @@
 #define WAIT_S_MAX 1000000
 
 static const char usage[] =
-    "nat-pipe [options] [-W host:port | -W /path] peer\n"
-    "       nat-pipe [options] -l [-a allowfile] [program [arg ...]]\n"
-    "       nat-pipe [options] {-L | -R | -D | -U spec} ... peer\n"
-    "       nat-pipe [options] routes file\n"
-    "       nat-pipe [-jk keyfile | -c path] status";
+    "nat-pipe [options] {peer | -L spec ... peer | -l [program] | routes file "
+    "| status}; -h says more";
 static const char help[] =
+    "  nat-pipe [options] [-W host:port | -W /path] peer\n"
+    "  nat-pipe [options] {-L | -R | -D | -U spec} ... peer\n"
+    "  nat-pipe [options] -l [-a allowfile] [program [arg ...]]\n"
+    "  nat-pipe [options] routes file\n"
+    "  nat-pipe [-jk keyfile | -c path] status\n\n"
     "  -W where  join standard input and output to this port or Unix socket\n"
     "            of the peer's, in place of its program\n"
     "  -l        listen: a program for each stream, or our standard input and\n"

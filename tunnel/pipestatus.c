@@ -16,10 +16,11 @@
 #include "log.h"
 #include "meter.h"
 #include "pipeboard.h"
+#include "plainly.h"
 
 #define ROWS 1200
 #define COLUMNS 10
-#define CELL 100
+#define CELL 400 /* sentences */
 #define ANSWER_S 5
 
 struct table {
@@ -32,6 +33,7 @@ struct reading {
 	unsigned ends;
 	int code;
 	struct table *links, *routes;
+	char engine[CELL]; /* which it is, for people */
 };
 
 static void
@@ -111,6 +113,7 @@ static void
 add_link(struct table *t, const struct record_view *v)
 {
 	char text[CELL], a[24], b[24];
+	const char *path;
 
 	set(t, 0, name_of(v));
 	set(t, 1, record_get(v, "path"));
@@ -127,8 +130,34 @@ add_link(struct table *t, const struct record_view *v)
 	    meter_size((double)number(v, "memory"), a, sizeof(a)),
 	    meter_size((double)number(v, "budget"), b, sizeof(b)));
 	set(t, 8, text);
-	set(t, 9, record_get(v, "reason"));
+	path = record_get(v, "path");
+	set(t, 9, plainly(path != NULL ? path : "", record_get(v, "reason")));
 	t->rows++;
+}
+
+/* "nat-pipe 4711, with -l, of the key KEY" */
+static void
+name_engine(struct reading *r, const struct record_view *v)
+{
+	static const struct {
+		const char *kind, *text;
+	} kinds[] = {
+	    {"background", "in the background, where it ends by itself"},
+	    {"listen", "with -l"},
+	    {"routes", "with routes"},
+	    {"forwards", "with forwards"},
+	};
+	const char *kind = record_get(v, "kind"), *key = record_get(v, "key");
+	const char *text = NULL;
+
+	for (size_t i = 0; kind != NULL && i < 4; i++)
+		if (strcmp(kinds[i].kind, kind) == 0)
+			text = kinds[i].text;
+	if (text == NULL || key == NULL) /* an older one */
+		return;
+	snprintf(r->engine, sizeof(r->engine),
+	    "nat-pipe %" PRIu64 ", %s; our key is %.50s", number(v, "pid"),
+	    text, key);
 }
 
 static void
@@ -175,6 +204,8 @@ line_cb(void *arg, const char *line, size_t len)
 		r->ends++;
 		return;
 	}
+	if (record_is(&v, "hello"))
+		name_engine(r, &v);
 	link = record_is(&v, "tunnel");
 	route = record_is(&v, "route");
 	if (!link && !route)
@@ -191,7 +222,7 @@ line_cb(void *arg, const char *line, size_t len)
 static int
 ask(const char *path)
 {
-	static const char commands[] = "status\nroutes\n";
+	static const char commands[] = "hello\nstatus\nroutes\n";
 	struct timeval patience = {.tv_sec = ANSWER_S};
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
 	int rc, fd;
@@ -221,7 +252,7 @@ take_answer(int fd, struct reading *r)
 	ssize_t n;
 
 	line_init(&line);
-	while (r->ends < 2 && r->code == EXIT_YES) {
+	while (r->ends < 3 && r->code == EXIT_YES) {
 		n = recv(fd, buf, sizeof(buf), 0);
 		if (n == -1 && errno == EINTR)
 			continue;
@@ -235,21 +266,23 @@ take_answer(int fd, struct reading *r)
 static void
 print_tables(const struct reading *r)
 {
+	if (r->engine[0] != '\0')
+		puts(r->engine);
 	print(r->links);
 	if (r->links->rows > 1 && r->routes->rows > 1)
 		putchar('\n');
 	print(r->routes);
 	if (r->links->rows <= 1 && r->routes->rows <= 1)
-		puts("nat-pipe runs, and has no peers");
+		puts("there are no peers");
 }
 
 int
 pipestatus(const char *path, const char *key_path, bool json)
 {
-	static const char *const link_names[] = {"PEER", "PATH", "ENDPOINT",
-	    "RTT", "SINCE", "STREAMS", "IN", "OUT", "MEMORY", "WHY NOT DIRECT"};
+	static const char *const link_names[] = {"peer", "path", "endpoint",
+	    "round trip", "since", "streams", "in", "out", "memory", " "};
 	static const char *const route_names[] = {
-	    "PEER", "FORWARD", "STATE", "OPEN", "TOTAL", "REASON"};
+	    "peer", "forward", "state", "open", "total", " "};
 	struct reading r = {.json = json,
 	    .people = !json && isatty(STDOUT_FILENO),
 	    .links = calloc(2, sizeof(*r.links))};

@@ -383,6 +383,10 @@ open_board(struct pipework *w)
 	struct pipeboard_config c = {.loop = &w->loop,
 	    .tunnel = w->tunnel,
 	    .pub = w->pub,
+	    .kind = w->background	   ? "background"
+		    : w->o->listen	   ? "listen"
+		    : w->o->routes != NULL ? "routes"
+					   : "forwards",
 	    .book = book_cb,
 	    .forwarding = forwarding_cb,
 	    .trouble = trouble_cb,

@@ -362,6 +362,7 @@ scenario_usage() {
 			fail "no '$1' in $(cat err)"
 	}
 	usage 'give the peer'
+	same 'lines of a usage error' "$(wc -l <err)" 2
 	usage 'nobody is neither|no such|nobody' "${k[@]}" nobody
 	usage 'our own key' "${k[@]}" a
 	usage 'no rendezvous server' "${k[@]}" c
@@ -693,15 +694,20 @@ listens() {
 	ss -tln | grep -q "127.0.0.1:$1 "
 }
 
+grep_status() { # KEYFILE PATTERN
+	"$pipe" -k "$1" status | grep -qE "$2"
+}
+
 scenario_control() {
-	local options
+	local options n
 	echo "allow $a" >allow
 	serve b cat
 	echo watch | socat -t 60 - UNIX-CONNECT:b.key.ctl >watched &
 	start_client hold b
 	echo x >&7
 	within grep -q x out
-	answers hello | grep -qxF "hello version=1 key=$b"
+	answers hello | grep -qxF "hello version=1 key=$b pid=$b_pid kind=listen"
+	answers hello a.key.ctl | grep -qE 'pid=[0-9]+ kind=background$'
 	answers status >status
 	grep -q "^tunnel key=$a name=a path=direct endpoint=198.51.100.1:7001 rtt_us=[0-9]* since_s=[0-9]* state=up streams=1 " status
 	answers streams | grep -q "^stream number=1 key=$a name=a opener=peer to=program state=open "
@@ -712,7 +718,8 @@ scenario_control() {
 	grep -q "^tunnel key=$a " records
 	"$pipe" -j -c b.key.ctl status | grep -q '^{"record":"tunnel"'
 	script -qc "'$pipe' -k b.key status" /dev/null </dev/null >table
-	grep -qE '^PEER +PATH +ENDPOINT' table
+	head -n 1 table | grep -qF "nat-pipe $b_pid, with -l; our key is $b"
+	grep -qE '^peer +path +endpoint +round trip +since ' table
 	grep -qE '^a +direct +198.51.100.1:7001 .* 1 ' table
 	exec 7>&-
 	within grep -q '^stream number=[0-9]* state=closed' watched
@@ -725,6 +732,29 @@ scenario_control() {
 	head -c 2000000 /dev/zero >&7
 	within grep -qE '3.8 MiB  [0-9.]+ MiB/s  direct 198.51.100.1:7002  [0-9.]+ ms' tty
 	exec 7>&-
+	within grep -q 'Script done\|COMMAND_EXIT' tty
+	# it stays, on a line of its own; so it does when it is interrupted
+	grep -qE '3.8 MiB .* ms.$' tty
+	script -qfc "'$pipe' ${options[*]} --progress b <slow >out2 & echo \$! >pid; wait; echo next" tty2 \
+	    </dev/null >/dev/null &
+	exec 7>slow
+	within grep -q 'direct 198.51.100.1:7002' tty2
+	kill -INT "$(cat pid)" 2>/dev/null
+	kill "$(cat pid)"
+	within grep -qE '^next' tty2
+	exec 7>&-
+	# whom it waits for, and what is wrong
+	n=1
+	"$pipe" -k c.key -P peers -S "$a@127.0.0.1:9" -w 60 b </dev/null 2>/dev/null &
+	until grep_status c.key 'path=waiting .*reason=the%20rendezvous%20server%20127.0.0.1:9%20does%20not%20answer'; do
+		[ $((n += 1)) -lt 500 ] || fail "no reason: $("$pipe" -k c.key status)"
+		sleep 0.05
+	done
+	script -qc "'$pipe' -k c.key status" /dev/null </dev/null >table
+	grep -qE '^nat-pipe [0-9]+, in the background, where it ends by itself; our key is' table
+	grep -qE '^b +waiting .* the rendezvous server 127.0.0.1:9 does not answer' table
+	kill $!
+	within test ! -e c.key.sock
 	code 1 "$pipe" -k c.key status 2>/dev/null
 }
 
