@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,6 +26,15 @@ struct children {
 	struct event *died; /* SIGCHLD */
 	struct child *first;
 };
+
+static struct rlimit limit;
+static bool has_limit;
+
+void
+children_keep_limit(void)
+{
+	has_limit = getrlimit(RLIMIT_NOFILE, &limit) == 0;
+}
 
 static void
 child_free(struct child *c)
@@ -157,6 +167,28 @@ set_attributes(posix_spawnattr_t *a)
 	return rc;
 }
 
+/* A program inherits our limit, so it is ours for a moment. What is open above
+ * it stays so. */
+static int
+spawn_limited(pid_t *pid, const struct child_config *c,
+    const posix_spawn_file_actions_t *files, const posix_spawnattr_t *a)
+{
+	struct rlimit ours, low;
+	bool lowered = false;
+	int rc;
+
+	if (has_limit && getrlimit(RLIMIT_NOFILE, &ours) == 0) {
+		low = ours;
+		low.rlim_cur = limit.rlim_cur < ours.rlim_max ? limit.rlim_cur
+							      : ours.rlim_max;
+		lowered = setrlimit(RLIMIT_NOFILE, &low) == 0;
+	}
+	rc = posix_spawnp(pid, c->argv[0], files, a, c->argv, c->envp);
+	if (lowered)
+		setrlimit(RLIMIT_NOFILE, &ours);
+	return rc;
+}
+
 static int
 spawn(pid_t *pid, const struct child_config *c)
 {
@@ -172,8 +204,7 @@ spawn(pid_t *pid, const struct child_config *c)
 		if (rc == 0)
 			rc = set_attributes(&attributes);
 		if (rc == 0)
-			rc = posix_spawnp(pid, c->argv[0], &files, &attributes,
-			    c->argv, c->envp);
+			rc = spawn_limited(pid, c, &files, &attributes);
 		posix_spawnattr_destroy(&attributes);
 	}
 	posix_spawn_file_actions_destroy(&files);

@@ -28,6 +28,10 @@ struct child_config {
 	void *arg;
 };
 
+/* From now on programs get the limit of descriptors that this one has now,
+ * however it is raised later: who uses select(2) does not survive a higher one. */
+void children_keep_limit(void);
+
 /* The descriptors stay the caller's. Returns 0, or -errno: also when the program
  * can't be run (-ENOENT, -EACCES, -ENOEXEC...). */
 int child_start(

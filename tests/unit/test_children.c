@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -149,6 +150,33 @@ test_nothing_of_ours(void **state)
 				"test \"$group\" = $$"),
 	    0);
 	assert_int_equal(run(f, "read -r line"), 1 << 8); /* end at once */
+}
+
+/* With more descriptors open than a program may have, it gets its two. */
+static void
+test_limit(void **state)
+{
+	struct fix *f = *state;
+	struct rlimit was, r;
+	int many[80];
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	r = was;
+	r.rlim_cur = 64;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &r), 0);
+	children_keep_limit();
+	r.rlim_cur = was.rlim_max < 4096 ? was.rlim_max : 4096;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &r), 0);
+	for (int i = 0; i < 80; i++)
+		assert_true((many[i] = dup(f->out[0])) >= 0);
+	assert_true(many[79] > 64);
+	assert_int_equal(run(f, "test \"$(ulimit -Sn)\" = 64 && echo yes"), 0);
+	hear(f, "yes\n");
+	for (int i = 0; i < 80; i++)
+		close(many[i]);
+	/* ours is as we have set it */
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	assert_int_equal(was.rlim_cur, r.rlim_cur);
 }
 
 /* What we have said to an earlier one, or were told ourselves, is not said. */
@@ -315,6 +343,7 @@ main(void)
 	    T(test_can_not_run),
 	    T(test_nothing_of_ours),
 	    T(test_environment),
+	    T(test_limit),
 	    T(test_no_zombie),
 	    T(test_stop),
 	    T(test_stop_now),
