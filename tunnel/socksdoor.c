@@ -9,12 +9,15 @@
 
 #include "socks.h"
 
+#define LINGER_MS 1000
+
 struct socksdoor {
 	struct socksdoors *set;
 	struct socksdoor *next;
 	int fd;
 	struct event *ready, *timer;
 	struct socks socks;
+	bool answered; /* with a refusal */
 };
 
 /* Returns the descriptor. */
@@ -37,8 +40,30 @@ leave(struct socksdoor *d)
 static void
 turn_away(struct socksdoor *d)
 {
-	d->set->refused++;
+	if (!d->answered)
+		d->set->refused++;
 	close(leave(d));
+}
+
+/* What is closed with unread bytes is reset, and that may overtake the answer:
+ * the client is to read it and close first. */
+static void
+linger(struct socksdoor *d)
+{
+	d->answered = true;
+	d->set->refused++;
+	shutdown(d->fd, SHUT_WR);
+	loop_at(d->timer, now_ms() + LINGER_MS);
+}
+
+static void
+throw_away(struct socksdoor *d)
+{
+	char data[4096];
+	ssize_t n = recv(d->fd, data, sizeof(data), MSG_DONTWAIT);
+
+	if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR))
+		turn_away(d);
 }
 
 /* The bytes are looked at first, so that those after the request stay where the
@@ -73,12 +98,18 @@ ready_cb(evutil_socket_t fd, short events, void *arg)
 
 	(void)fd;
 	(void)events;
+	if (d->answered) {
+		throw_away(d);
+		return;
+	}
 	while (rc == 0 && d->socks.state != SOCKS_DONE &&
 	       d->socks.state != SOCKS_REFUSED)
 		rc = step(d);
 	if (d->socks.state == SOCKS_DONE) {
 		what = d->socks.want;
 		set->known(set->arg, leave(d), &what);
+	} else if (d->socks.state == SOCKS_REFUSED) {
+		linger(d);
 	} else if (rc != -EAGAIN) {
 		turn_away(d);
 	}
