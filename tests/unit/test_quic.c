@@ -719,6 +719,39 @@ test_moved(void **state)
 	}
 }
 
+/* What is not the peer's is no sign of life, though it bears the connection's
+ * id: time is not passed over to where the peer would be taken for gone. */
+static void
+test_moved_after_noise(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 16; i++) {
+		struct fx *f = fx_new();
+		uint8_t noise[30];
+
+		f->rate = 12500000;
+		f->queue = 50 * MS;
+		fx_connect(f);
+		fx_open(f, 0, 100 << 20);
+		fx_run(f, SEC);
+		assert_non_null(f->wire[0]);
+		assert_true(f->wire[0]->len >= sizeof(noise));
+		memcpy(noise, f->wire[0]->data, sizeof(noise));
+		noise[sizeof(noise) - 1] ^= 1;
+		f->loss = 1;
+		fx_run(f, (14000 + i * 1000) * MS);
+		assert_int_equal(QUIC_ALIVE,
+		    quic_read(f->end[0].q, noise, sizeof(noise), f->now));
+		f->loss = 0;
+		assert_int_equal(QUIC_ALIVE, quic_moved(f->end[0].q, f->now));
+		fx_run(f, 250 * MS);
+		assert_int_equal(QUIC_ALIVE, f->end[0].end);
+		fx_free(f);
+	}
+}
+
 static void
 test_close(void **state)
 {
@@ -886,6 +919,7 @@ main(void)
 	    cmocka_unit_test(test_smaller_path),
 	    cmocka_unit_test(test_trains),
 	    cmocka_unit_test(test_moved),
+	    cmocka_unit_test(test_moved_after_noise),
 	    cmocka_unit_test(test_close),
 	    cmocka_unit_test(test_gone),
 	    cmocka_unit_test(test_stateless_reset),
