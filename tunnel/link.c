@@ -9,8 +9,6 @@
 
 #include "linkpart.h"
 
-#define MOST 65535 /* bytes of a datagram: what the library finds */
-
 /* ---- birth, death, and path ---- */
 
 int
@@ -31,7 +29,7 @@ link_new(struct link **out, struct tunnel *t, const uint8_t key[KEY_LEN])
 	l->tunnel = t;
 	memcpy(l->key, key, KEY_LEN);
 	l->greater = memcmp(c->pub, key, KEY_LEN) > 0;
-	l->most = MOST;
+	l->most = LINK_MOST;
 	l->wait_until_ms = l->timer_ns = UINT64_MAX;
 	l->path_since_ms = now_ms();
 	link_fill_buckets(l);
@@ -103,7 +101,9 @@ move_to(struct link *l, const struct addr *endpoint)
 	l->old[0] = l->endpoint;
 	l->endpoint = *endpoint;
 	l->endpoint.tcp = false;
-	l->most = MOST;
+	l->most = LINK_MOST;
+	l->tried_ms = 0;
+	l->narrow_ms = 0;
 	tunnel_moved(l->tunnel, l);
 }
 

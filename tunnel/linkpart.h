@@ -12,8 +12,9 @@
 #include "seats.h"
 #include "tunnel.h"
 
-#define LINK_OLD 3  /* endpoints that are still heard */
-#define LINK_HALF 4 /* connections that a peer began and did not finish */
+#define LINK_MOST 65535 /* bytes of a datagram: what the library finds */
+#define LINK_OLD 3	/* endpoints that are still heard */
+#define LINK_HALF 4	/* connections that a peer began and did not finish */
 /* Ids of first packets that had their connection: a recorded one that is played
  * again gets none. Bytes of each: the part that is chance. */
 #define LINK_ACCEPTED 64
@@ -40,7 +41,10 @@ struct link {
 	enum link_path path;
 	enum quic_end last;
 	uint64_t path_since_ms;
-	size_t most; /* bytes of a datagram */
+	size_t most;	     /* bytes of a datagram */
+	uint64_t tried_ms;   /* since when long ones were sent; 0: not yet */
+	uint64_t wide_at_ms; /* when they are, or were, tried again */
+	uint32_t narrow_ms;  /* between tries; 0: no need */
 
 	struct talk *up, *dial, *half[LINK_HALF];
 	struct talk *over; /* no more used, but perhaps in a call */

@@ -4,7 +4,9 @@
 #include "linkpart.h"
 
 #define MOST_NARROW 1200 /* bytes that every path carries */
-#define NARROW_MS 30000	 /* a new path shows within that what it carries */
+#define NARROW_MS 30000	 /* long datagrams show within that what it carries */
+#define WIDEN_MS 60000	 /* then they are tried again, and later, and later */
+#define WIDEN_MAX (3600 * 1000)
 #define TURN_BYTES (256 << 10) /* that one link sends before the next */
 #define IDLE_MS 60000
 #define SOON_NS 100000 /* of a timer that is due although all was done */
@@ -115,15 +117,33 @@ close_if_idle(struct link *l)
 	link_down(l, JOINT_CLOSED);
 }
 
-/* The library has found out what an earlier path carries. */
+/* Each try costs a short silence when it is in vain. */
+static void
+narrow(struct link *l, uint64_t now)
+{
+	l->most = MOST_NARROW;
+	l->narrow_ms = l->narrow_ms == 0 ? WIDEN_MS : l->narrow_ms * 2;
+	if (l->narrow_ms > WIDEN_MAX)
+		l->narrow_ms = WIDEN_MAX;
+	l->wide_at_ms = now + l->narrow_ms;
+}
+
+/* The library has found out what an earlier path carries. A later silence has
+ * other reasons. */
 static void
 narrow_if_choked(struct link *l)
 {
-	if (l->up == NULL || l->most == MOST_NARROW ||
+	uint64_t now = now_ms();
+
+	if (l->most == MOST_NARROW && now >= l->wide_at_ms) {
+		l->most = LINK_MOST;
+		l->tried_ms = 0;
+	}
+	if (l->up == NULL || l->most == MOST_NARROW || l->tried_ms == 0 ||
 	    l->up->begun_ms > l->path_since_ms ||
-	    now_ms() - l->path_since_ms > NARROW_MS || !talk_is_choked(l->up))
+	    now - l->tried_ms > NARROW_MS || !talk_is_choked(l->up))
 		return;
-	l->most = MOST_NARROW;
+	narrow(l, now);
 }
 
 static bool

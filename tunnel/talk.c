@@ -361,6 +361,8 @@ talk_write(struct talk *t, size_t most)
 		    l->most, &seg, now_ns());
 		if (n > 0)
 			tunnel_put(l->tunnel, &l->endpoint, n, seg);
+		if (seg > LEN_MIN && l->tried_ms == 0)
+			l->tried_ms = now_ms();
 		total += n;
 	} while (n > 0 && total < most);
 	return n > 0;

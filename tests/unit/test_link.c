@@ -43,6 +43,7 @@ struct side {
 
 static struct loop loop;
 static struct side a, b;
+static int flow_end; /* the test's, at the answering side */
 
 /* A stream that is asked for, and the test's end of it. */
 struct call {
@@ -73,7 +74,15 @@ opened_cb(void *arg, struct joint *j)
 		joint_refuse(j, OPENING_PERMIT);
 		return;
 	}
-	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	if (joint_what(j)->to == OPENING_UDP) {
+		assert_int_equal(
+		    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, p),
+		    0);
+		flow_end = p[1];
+		p[1] = p[0];
+	} else {
+		assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	}
 	assert_int_equal(
 	    joint_accept(j, 0, &(struct joint_config){.in = p[0], .out = p[1]}),
 	    0);
@@ -855,6 +864,7 @@ struct relay {
 	uint16_t to[2];
 	struct event *event[2];
 	bool deaf;
+	size_t most; /* longer datagrams are lost; 0: none */
 };
 
 static void
@@ -867,7 +877,7 @@ relay_cb(evutil_socket_t fd, short events, void *arg)
 
 	(void)events;
 	while ((n = recv(fd, buf, sizeof(buf), 0)) >= 0)
-		if (!r->deaf)
+		if (!r->deaf && (r->most == 0 || (size_t)n <= r->most))
 			raw_send(&r->at[!i], r->to[!i], buf, (size_t)n);
 }
 
@@ -954,6 +964,93 @@ test_path_moves_after_silence(void **state)
 	assert_true(now_ms() - from < 1000);
 	finish(&c, 1);
 	assert_done(&c);
+	relay_end(&r);
+	end_both();
+}
+
+/* Says whether a datagram of a flow arrives, and whether it was counted if not. */
+static bool
+arrives(int from, int to, size_t len)
+{
+	static uint8_t data[1400], in[1500];
+	uint64_t dropped = status(&a).datagrams_dropped;
+
+	for (int i = 0; i < TRIES; i++) {
+		ssize_t n;
+
+		if (i % 20 == 0) /* one may be lost, as datagrams are */
+			assert_int_equal(
+			    send(from, data, len, MSG_NOSIGNAL), len);
+		n = recv(to, in, sizeof(in), MSG_DONTWAIT);
+
+		if (n != -1) {
+			assert_int_equal(n, len);
+			return true;
+		}
+		if (status(&a).datagrams_dropped > dropped)
+			return false;
+		turn();
+	}
+	fail_msg("%zu bytes: neither there nor counted", len);
+	return false;
+}
+
+/* A path that carries less is noticed, although nothing was sent on it for
+ * long; what does not fit any more is counted; and it is tried again whether
+ * that has changed. */
+static void
+test_narrow_path(void **state)
+{
+	struct joint_config config = {.wait_ms = 5000};
+	const struct opening udp = {
+	    .to = OPENING_UDP, .host = "127.0.0.1", .port = 7};
+	struct joint *flow;
+	struct relay r;
+	struct call c;
+	int fd[2];
+
+	(void)state;
+	begin_both();
+	relay_begin(&r);
+	call(&c, &a, 24 << 20, 0);
+	assert_int_equal(
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd), 0);
+	config.in = config.out = fd[0];
+	assert_int_equal(joint_open(&flow, a.link, &udp, &config), 0);
+	wait_received(&c, 1 << 20);
+	assert_true(status(&a).quic.datagram_len > 1300);
+	assert_true(arrives(fd[1], flow_end, 1300));
+	set_path(&a, tunnel_port(b.tunnel));
+	set_path(&b, tunnel_port(a.tunnel));
+	wait_received(&c, 2 << 20);
+	r.most = 1200;
+	set_path(&a, r.at[0].port);
+	set_path(&b, r.at[1].port);
+	/* as if all had been silent since */
+	a.link->up->begun_ms -= 100000;
+	b.link->up->begun_ms -= 100000;
+	a.link->path_since_ms -= 90000;
+	b.link->path_since_ms -= 90000;
+	wait_received(&c, 4 << 20);
+	assert_int_equal(a.link->most, 1200);
+	assert_false(arrives(fd[1], flow_end, 1300));
+	assert_true(arrives(fd[1], flow_end, 1150));
+	/* it is narrow still */
+	assert_true(a.link->wide_at_ms > now_ms() + 50000);
+	a.link->wide_at_ms = b.link->wide_at_ms = now_ms();
+	wait_received(&c, c.received + (8 << 20));
+	assert_int_equal(a.link->most, 1200);
+	assert_true(a.link->wide_at_ms > now_ms() + 110000);
+	/* and is not any more */
+	r.most = 0;
+	a.link->wide_at_ms = b.link->wide_at_ms = now_ms();
+	wait_received(&c, c.received + (1 << 20));
+	assert_true(arrives(fd[1], flow_end, 1300));
+	finish(&c, 1);
+	assert_done(&c);
+	joint_cancel(flow, true);
+	close(fd[1]);
+	close(flow_end);
 	relay_end(&r);
 	end_both();
 }
@@ -1080,6 +1177,7 @@ main(void)
 	    cmocka_unit_test(test_peer_is_killed_and_comes_back),
 	    cmocka_unit_test(test_path_moves),
 	    cmocka_unit_test(test_path_moves_after_silence),
+	    cmocka_unit_test(test_narrow_path),
 	    cmocka_unit_test(test_stalled_handshakes),
 	    cmocka_unit_test(test_garbage_of_a_peer),
 	};
