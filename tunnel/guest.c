@@ -7,15 +7,6 @@
 
 #include "tunnel.h"
 
-static const char *const wants[] = {
-    [OPENING_PROGRAM] = "program",
-    [OPENING_TCP] = "tcp",
-    [OPENING_UNIX] = "unix",
-    [OPENING_UDP] = "udp",
-    [OPENING_LISTEN] = "listen",
-    [OPENING_BACK] = "back",
-};
-
 static void
 put_peer(struct envset *e, struct link *l, const struct peerbook *book)
 {
@@ -79,7 +70,7 @@ guest_wish_env(struct envset *e, struct link *l, const struct peerbook *book,
 {
 	envset_init(e);
 	put_peer(e, l, book);
-	envset_put(e, "NATKIT_WANT", wants[what->to]);
+	envset_put(e, "NATKIT_WANT", opening_to_name(what->to));
 	envset_put(e, "NATKIT_HOST", what->host);
 	if (what->path[0] == '\0' && what->to != OPENING_PROGRAM)
 		envset_put_number(e, "NATKIT_PORT", what->port);

@@ -33,6 +33,12 @@ static const struct {
 #define LEN(table) (sizeof(table) / sizeof((table)[0]))
 
 const char *
+opening_to_name(enum opening_to to)
+{
+	return (size_t)to < LEN(to_names) ? to_names[to] : "?";
+}
+
+const char *
 opening_reason_name(enum opening_reason r)
 {
 	return (size_t)r < LEN(reasons) ? reasons[r].name : "failed";
@@ -71,7 +77,7 @@ opening_path_is_good(const char *path)
 const char *
 opening_format(const struct opening *o, char buf[OPENING_TEXT])
 {
-	const char *to = (size_t)o->to < LEN(to_names) ? to_names[o->to] : "?";
+	const char *to = opening_to_name(o->to);
 	char at[HOSTPORT_TEXT];
 
 	if (o->path[0] != '\0')

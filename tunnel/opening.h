@@ -37,6 +37,8 @@ enum opening_to {
 	OPENING_BACK,
 };
 
+const char *opening_to_name(enum opening_to to); /* "program", "tcp"... */
+
 struct opening {
 	enum opening_to to;
 	char host[OPENING_HOST]; /* LISTEN: the bind address, "" or "*" */
