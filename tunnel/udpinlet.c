@@ -17,10 +17,10 @@
 #define BATCH 32	/* datagrams of one flow in one turn of the loop */
 #define REFUSED_MS 1000 /* a source that was refused is not heard for so long */
 
-struct flow {
+struct source_flow {
 	struct udpinlet *u;
-	struct flow *next; /* in its bucket */
-	struct flow *older, *newer;
+	struct source_flow *next; /* in its bucket */
+	struct source_flow *older, *newer;
 	struct path from;
 	struct joint *joint; /* NULL: refused */
 	bool answered;
@@ -37,8 +37,8 @@ struct udpinlet {
 	struct listener *listener[BINDSET_MAX];
 	struct event *ready[BINDSET_MAX];
 	size_t n;
-	struct flow *bucket[BUCKETS];
-	struct flow *oldest, *newest;
+	struct source_flow *bucket[BUCKETS];
+	struct source_flow *oldest, *newest;
 	struct udpinlet_status status;
 	void (*opened)(void *arg);
 	void (*failed)(void *arg, const struct joint_result *res);
@@ -56,7 +56,7 @@ bucket_of(const struct path *p)
 }
 
 static void
-line_remove(struct flow *f)
+line_remove(struct source_flow *f)
 {
 	struct udpinlet *u = f->u;
 
@@ -65,7 +65,7 @@ line_remove(struct flow *f)
 }
 
 static void
-line_add(struct flow *f)
+line_add(struct source_flow *f)
 {
 	struct udpinlet *u = f->u;
 
@@ -76,7 +76,7 @@ line_add(struct flow *f)
 }
 
 static void
-touch(struct flow *f)
+touch(struct source_flow *f)
 {
 	if (f->newer == NULL)
 		return;
@@ -85,7 +85,7 @@ touch(struct flow *f)
 }
 
 static void
-flow_shut(struct flow *f)
+source_flow_shut(struct source_flow *f)
 {
 	if (f->fd == -1)
 		return;
@@ -95,16 +95,16 @@ flow_shut(struct flow *f)
 }
 
 static void
-flow_free(struct flow *f)
+source_flow_free(struct source_flow *f)
 {
-	struct flow **p = &f->u->bucket[bucket_of(&f->from)];
+	struct source_flow **p = &f->u->bucket[bucket_of(&f->from)];
 
 	while (*p != f)
 		p = &(*p)->next;
 	*p = f->next;
 	line_remove(f);
 	f->u->status.open--;
-	flow_shut(f);
+	source_flow_shut(f);
 	if (f->joint != NULL)
 		joint_cancel(f->joint, true);
 	free(f);
@@ -113,7 +113,7 @@ flow_free(struct flow *f)
 static void
 answered_cb(void *arg, enum opening_reason r, uint16_t port)
 {
-	struct flow *f = arg;
+	struct source_flow *f = arg;
 
 	(void)port;
 	f->answered = r == OPENING_OK;
@@ -126,17 +126,17 @@ answered_cb(void *arg, enum opening_reason r, uint16_t port)
 static void
 ended_cb(void *arg, const struct joint_result *r)
 {
-	struct flow *f = arg;
+	struct source_flow *f = arg;
 
 	f->joint = NULL;
 	if (!f->answered && f->u->failed != NULL)
 		f->u->failed(f->u->arg, r);
 	if (r->end != JOINT_REFUSED && r->end != JOINT_NO_PATH) {
-		flow_free(f);
+		source_flow_free(f);
 		return;
 	}
 	f->u->status.refused++;
-	flow_shut(f);
+	source_flow_shut(f);
 	f->refused_ms = now_ms();
 }
 
@@ -168,9 +168,9 @@ read_batch(int fd, struct mmsghdr m[BATCH])
 
 /* From the peer. */
 static void
-flow_cb(evutil_socket_t fd, short events, void *arg)
+source_flow_cb(evutil_socket_t fd, short events, void *arg)
 {
-	struct flow *f = arg;
+	struct source_flow *f = arg;
 	struct listener *out = f->u->listener[f->from.socket];
 	struct mmsghdr m[BATCH];
 	int n = read_batch(fd, m);
@@ -191,7 +191,7 @@ flow_cb(evutil_socket_t fd, short events, void *arg)
 }
 
 static int
-flow_open(struct flow *f)
+source_flow_open(struct source_flow *f)
 {
 	int fd[2], rc;
 
@@ -213,21 +213,21 @@ flow_open(struct flow *f)
 		return rc;
 	}
 	f->fd = fd[0];
-	f->ready =
-	    loop_event(f->u->loop, f->fd, EV_READ | EV_PERSIST, flow_cb, f);
+	f->ready = loop_event(
+	    f->u->loop, f->fd, EV_READ | EV_PERSIST, source_flow_cb, f);
 	event_add(f->ready, NULL);
 	f->u->status.total++;
 	return 0;
 }
 
-static struct flow *
-flow_add(struct udpinlet *u, const struct path *from)
+static struct source_flow *
+source_flow_add(struct udpinlet *u, const struct path *from)
 {
-	struct flow **bucket = &u->bucket[bucket_of(from)];
-	struct flow *f;
+	struct source_flow **bucket = &u->bucket[bucket_of(from)];
+	struct source_flow *f;
 
 	if (u->status.open == UDPINLET_FLOWS)
-		flow_free(u->oldest);
+		source_flow_free(u->oldest);
 	f = calloc(1, sizeof(*f));
 	if (f == NULL)
 		return NULL;
@@ -238,18 +238,18 @@ flow_add(struct udpinlet *u, const struct path *from)
 	*bucket = f;
 	line_add(f);
 	u->status.open++;
-	if (flow_open(f) != 0) {
+	if (source_flow_open(f) != 0) {
 		u->status.refused++;
-		flow_free(f);
+		source_flow_free(f);
 		return NULL;
 	}
 	return f;
 }
 
-static struct flow *
+static struct source_flow *
 find(struct udpinlet *u, const struct path *from)
 {
-	struct flow *f = u->bucket[bucket_of(from)];
+	struct source_flow *f = u->bucket[bucket_of(from)];
 
 	while (f != NULL && !path_equal(&f->from, from))
 		f = f->next;
@@ -261,14 +261,14 @@ static void
 datagram_cb(void *arg, const struct path *from, const uint8_t *data, size_t len)
 {
 	struct udpinlet *u = arg;
-	struct flow *f = find(u, from);
+	struct source_flow *f = find(u, from);
 
 	if (f != NULL && f->fd == -1 && now_ms() - f->refused_ms > REFUSED_MS) {
-		flow_free(f);
+		source_flow_free(f);
 		f = NULL;
 	}
 	if (f == NULL)
-		f = flow_add(u, from);
+		f = source_flow_add(u, from);
 	if (f == NULL)
 		return;
 	touch(f);
@@ -349,13 +349,13 @@ udpinlet_open(struct udpinlet **out, const struct udpinlet_config *c)
 void
 udpinlet_free(struct udpinlet *u)
 {
-	struct flow *newer = NULL;
+	struct source_flow *newer = NULL;
 
 	if (u == NULL)
 		return;
-	for (struct flow *f = u->oldest; f != NULL; f = newer) {
+	for (struct source_flow *f = u->oldest; f != NULL; f = newer) {
 		newer = f->newer;
-		flow_free(f);
+		source_flow_free(f);
 	}
 	close_all(u);
 	free(u);
