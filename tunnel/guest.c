@@ -52,10 +52,8 @@ guest_stream_env(struct envset *e, struct link *l, const struct peerbook *book)
 	envset_put(e, "PROTO", "QUIC");
 	put_peer(e, l, book);
 	link_status(l, &status);
-	if (status.path == LINK_DIRECT)
-		envset_put(e, "NATKIT_PATH", "direct");
-	else if (status.path == LINK_RELAYED)
-		envset_put(e, "NATKIT_PATH", "relayed");
+	if (status.path == LINK_DIRECT || status.path == LINK_RELAYED)
+		envset_put(e, "NATKIT_PATH", link_path_name(status.path));
 	envset_put_number(e, "QUICLOCALPORT", tunnel_port(link_tunnel(l)));
 	if (status.endpoint.family == ADDR_NONE)
 		return;

@@ -159,6 +159,20 @@ link_changed(struct link *l)
 
 /* ---- for joint.c and programs ---- */
 
+const char *
+link_path_name(enum link_path path)
+{
+	static const char *const names[] = {
+	    [LINK_NONE] = "waiting",
+	    [LINK_WAITING] = "waiting",
+	    [LINK_RELAYED] = "relayed",
+	    [LINK_DIRECT] = "direct",
+	    [LINK_FAILED] = "failed",
+	};
+
+	return names[path];
+}
+
 const uint8_t *
 link_key(const struct link *l)
 {

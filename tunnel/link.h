@@ -26,6 +26,8 @@ enum link_path {
 	LINK_FAILED, /* or lost: reason says why */
 };
 
+/* "waiting" (also for none), "relayed", "direct", "failed". */
+const char *link_path_name(enum link_path path);
 const uint8_t *link_key(const struct link *l);
 /* What a path record of nat-punch said. endpoint counts with RELAYED and
  * DIRECT; otherwise the last one stays in use until a new one comes (what QUIC
@@ -44,7 +46,8 @@ struct link_status {
 	uint64_t path_since_ms;
 	bool up; /* there is an established connection */
 	bool dialing;
-	bool awaited; /* somebody waits for a connection, or wants one for ever */
+	bool
+	    awaited; /* somebody waits for a connection, or wants one for ever */
 	uint64_t up_since_ms;	/* monotonic, of this connection */
 	enum quic_end last;	/* how the last one ended */
 	uint32_t connections;	/* established since the start */
