@@ -27,7 +27,8 @@ static const struct {
     [OPENING_BUSY] = {"busy", "the peer has too many streams already"},
     [OPENING_NOBODY] = {"nobody", "nothing serves that at the peer"},
     [OPENING_IN_USE] = {"in-use", "the port is in use at the peer"},
-    [OPENING_FAILED] = {"failed", "the peer could not do that: its standard error says why"},
+    [OPENING_FAILED] = {"failed",
+	"the peer could not do that: its standard error says why"},
 };
 
 #define LEN(table) (sizeof(table) / sizeof((table)[0]))
