@@ -42,7 +42,7 @@ demand_take(struct demand *d, const char *text)
 		at++;
 	if (at == DEMAND_MAX)
 		return -ENOSPC;
-	strcpy(d->text[at], text);
+	snprintf(d->text[at], DEMAND_TEXT, "%s", text);
 	if (at == d->n)
 		d->n++;
 	return 0;

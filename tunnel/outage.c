@@ -77,8 +77,8 @@ outage_line(struct outage *o, const char *line, uint64_t now_ms)
 		return;
 	if (i == o->n)
 		o->n++;
-	strcpy(o->one[i].name, name);
-	strcpy(o->one[i].why, why);
+	memcpy(o->one[i].name, name, len + 1);
+	memcpy(o->one[i].why, why, sizeof(why));
 	o->at_ms = now_ms;
 	o->met = false;
 }
