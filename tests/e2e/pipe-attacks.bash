@@ -180,9 +180,9 @@ fds_are() {
 	[ "$(fds)" -le "$1" ]
 }
 
-# Nothing that the attacker did is worth more than a debug line.
+# Nothing that the attacker did is worth more than an info line.
 quiet_log() {
-	none grep -v ': debug: ' err
+	none grep -v -e ': debug: ' -e ': info: ' err
 	kill -0 "$PID"
 }
 

@@ -6,6 +6,8 @@ set -efu
 LC_ALL=C
 export LC_ALL
 b=$(cd "$1" && pwd) d=$2
+PATH=$(cd ../../bin && pwd):$PATH
+export NATKIT_BUILD="$b" PATH
 
 ip link set lo up
 ip link add name both type veth peer name other
