@@ -28,6 +28,7 @@
 
 static uint8_t priv[KEY_LEN], pub[KEY_LEN], peer_key[KEY_LEN];
 static uint8_t psk[PSK_LEN], honest_psk[PSK_LEN];
+static uint8_t peer_psk[PSK_LEN]; /* of what the attacked one begins */
 static uint16_t port, honest_port;
 static struct addr attacked;
 static long pid;
@@ -357,7 +358,8 @@ load(const char *path, uint8_t out[PSK_LEN])
 	bool loose;
 
 	if (key_load(priv, pub, path, &loose) != 0 ||
-	    psk_derive(out, priv, pub, peer_key, true) != 0)
+	    psk_derive(out, priv, pub, peer_key, true) != 0 ||
+	    psk_derive(peer_psk, priv, pub, peer_key, false) != 0)
 		fail("%s: no key", path);
 }
 

@@ -18,8 +18,8 @@
 /* Until then the other side has answered: he who has asked waits longer than
  * he who is asked. */
 #define JOINT_REPLY_MS (2 * JOINT_ANSWER_MS)
-#define JOINT_IDLE_MS 120000  /* a flow's (RFC 4787 REQ-5) */
-#define JOINT_BYE_MS 10000    /* for the peer's end of an idle flow */
+#define JOINT_IDLE_MS 120000 /* a flow's (RFC 4787 REQ-5) */
+#define JOINT_BYE_MS 10000   /* for the peer's end of an idle flow */
 
 /* The codes of RESET_STREAM and STOP_SENDING. A stop says also how many bytes
  * were written, for who sends can't know: what was acknowledged after it was

@@ -223,6 +223,7 @@ add_forwards(struct client *c, const struct ask *a, const struct forward **bad)
 	struct forwarding_config config = {.loop = c->mux->c.loop,
 	    .resolver = c->mux->c.resolver,
 	    .link = c->link,
+	    .book = c->mux->c.book,
 	    .changed = route_cb,
 	    .arg = c};
 	int rc;

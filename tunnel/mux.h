@@ -59,9 +59,10 @@ struct mux_config {
 	struct loop *loop;
 	struct tunnel *tunnel;
 	struct resolver *resolver;
-	const char *path; /* stays as long as the mux does */
-	bool background;  /* quit is obeyed when nobody asks for anything */
-	bool listens;	  /* -l */
+	struct peerbook *const *book; /* names, for warnings */
+	const char *path;	      /* stays as long as the mux does */
+	bool background; /* quit is obeyed when nobody asks for anything */
+	bool listens;	 /* -l */
 	const struct demand *demand;   /* its options; stays, too */
 	size_t (*forwards)(void *arg); /* that it has itself */
 	/* A client wants this peer: is it to be met by these servers (driver)?

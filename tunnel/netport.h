@@ -23,8 +23,8 @@ struct netport_config {
 	uid_t user;	  /* whose pipeline comes there; 0: our own */
 	bool gso;	  /* false: no UDP_GRO, no UDP_SEGMENT (-G) */
 	/* len bytes that are datagrams of seg bytes, the last perhaps shorter */
-	void (*packet)(void *arg, const struct addr *from,
-	    const uint8_t *data, size_t len, size_t seg);
+	void (*packet)(void *arg, const struct addr *from, const uint8_t *data,
+	    size_t len, size_t seg);
 	/* After a batch: time to act. netport_flush follows by itself. */
 	void (*batch)(void *arg);
 	void *arg;
@@ -36,8 +36,8 @@ int netport_open(struct netport **out, const struct netport_config *config);
 void netport_free(struct netport *p);
 uint16_t netport_number(const struct netport *p);
 /* data must stay until netport_flush. */
-void netport_send(struct netport *p, const struct addr *to,
-    const uint8_t *data, size_t len, size_t seg);
+void netport_send(struct netport *p, const struct addr *to, const uint8_t *data,
+    size_t len, size_t seg);
 void netport_flush(struct netport *p);
 
 #endif

@@ -190,6 +190,7 @@ start(struct pipework *w, const uint8_t key[KEY_LEN], const struct forward *f,
 	struct forwarding_config c = {.loop = &w->loop,
 	    .resolver = w->resolver,
 	    .link = tunnel_find(w->tunnel, key),
+	    .book = &w->book,
 	    .forward = f,
 	    .changed = changed_cb,
 	    .arg = w};

@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "children.h"
 #include "drop.h"
 #include "exitcode.h"
 #include "log.h"
@@ -100,16 +101,17 @@ want_cb(
 	struct pipework *w = arg;
 	int rc;
 
+	if (pipefiles_want(w, key, WANTS_ASKED) == NULL) {
+		make_room(w);
+		if (pipefiles_want(w, key, WANTS_ASKED) == NULL)
+			return -ENOSPC;
+	}
+	/* The client has just read its files: its places are the latest. */
 	for (size_t i = 0; i < n; i++) {
 		rc = wants_server(&w->wants, servers[i]);
 		if (rc == -ENOSPC)
 			log_warnx("%s is not used: %d servers are enough",
 			    servers[i], WANTS_SERVERS);
-	}
-	if (pipefiles_want(w, key, WANTS_ASKED) == NULL) {
-		make_room(w);
-		if (pipefiles_want(w, key, WANTS_ASKED) == NULL)
-			return -ENOSPC;
 	}
 	if (pipewhy_has_pipeline(w) && w->wants.servers == 0)
 		return -EDESTADDRREQ;
@@ -296,6 +298,7 @@ raise_files(void)
 {
 	struct rlimit r;
 
+	children_keep_limit();
 	if (getrlimit(RLIMIT_NOFILE, &r) == -1)
 		return;
 	r.rlim_cur = r.rlim_max;
@@ -360,6 +363,7 @@ open_mux(struct pipework *w)
 	    .why = pipewhy_cb,
 	    .route = route_cb,
 	    .quit = quit_cb,
+	    .book = &w->book,
 	    .arg = w};
 	char text[12];
 	int rc;

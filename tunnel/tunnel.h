@@ -13,13 +13,13 @@ struct tunnel;
 
 struct tunnel_config {
 	struct loop *loop;
-	const uint8_t *priv, *pub;  /* KEY_LEN; priv has to outlive the tunnel */
-	uint16_t port;		    /* UDP; 0: any */
-	const char *path;	    /* of the port socket; NULL: none */
-	uid_t user;		    /* netport.h */
+	const uint8_t *priv, *pub; /* KEY_LEN; priv has to outlive the tunnel */
+	uint16_t port;		   /* UDP; 0: any */
+	const char *path;	   /* of the port socket; NULL: none */
+	uid_t user;		   /* netport.h */
 	bool gso;
-	uint64_t budget;	    /* bytes of buffers for each peer */
-	uint32_t streams;	    /* of each peer, open at once */
+	uint64_t budget;  /* bytes of buffers for each peer */
+	uint32_t streams; /* of each peer, open at once */
 	/* A peer opened a stream: joint_what and joint_link tell. To be answered
 	 * by joint_accept or joint_refuse, now or later. */
 	void (*opened)(void *arg, struct joint *j);

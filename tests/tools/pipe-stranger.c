@@ -263,7 +263,7 @@ answer_opened(struct peer *p, struct stream *s)
 static void
 answer(char **argv)
 {
-	struct peer *p = peer_new(psk, port, &attacked);
+	struct peer *p = peer_new(peer_psk, port, &attacked);
 	unsigned had = 0;
 
 	answer_kind = argv[0];
