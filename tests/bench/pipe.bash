@@ -71,9 +71,9 @@ begin_pipe() {
 	printf 'permit %s 127.0.0.1:%s\n' "$(cat l/pub)" 5201 "$(cat l/pub)" 7 >r/allow
 	chmod 600 r/allow
 	right "$NATKIT_BUILD/nat-pipe" -k r/key -i r/paths -p 7100 -s r/port \
-	    -l -a r/allow 2>r/log &
+	    -l -a r/allow >/dev/null 2>r/log &
 	left "$NATKIT_BUILD/nat-pipe" -k l/key -i l/paths -p 7100 -s l/port \
-	    -L 5301:127.0.0.1:5201 -L 5302:127.0.0.1:7 "$(cat r/pub)" 2>l/log &
+	    -L 5301:127.0.0.1:5201 -L 5302:127.0.0.1:7 "$(cat r/pub)" >/dev/null 2>l/log &
 	listens left 5301
 	at=127.0.0.1 ports='5301 5302'
 }
