@@ -131,9 +131,14 @@ e2e: tests
 	@echo '== end to end'
 	@$(TEST_ENV) prove -j 2 -e 'bats --tap' $(sort $(wildcard tests/e2e/*.bats))
 
+# Has both cores to itself: it would starve the others' clocks.
+BUSY := tests/lab/pipe.bats
+
 lab: tests
 	@echo '== lab: real NATs, real WireGuard'
-	@$(TEST_ENV) prove -j 3 -e 'bats --tap' $(sort $(wildcard tests/lab/*.bats))
+	@$(TEST_ENV) prove -j 3 -e 'bats --tap' \
+		$(filter-out $(BUSY),$(sort $(wildcard tests/lab/*.bats)))
+	@$(TEST_ENV) prove -e 'bats --tap' $(BUSY)
 
 # What takes longer than a coffee.
 soak: tests
