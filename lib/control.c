@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
+
+#include "unixsocket.h"
 
 #define COMMAND_MAX 1024
 
@@ -193,16 +193,6 @@ event_cb(struct bufferevent *bev, short what, void *arg)
 	conn_settle(c);
 }
 
-static bool
-is_permitted(int fd)
-{
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
-	       (peer.uid == 0 || peer.uid == geteuid());
-}
-
 static struct control_conn *
 free_conn(struct control *ctl)
 {
@@ -227,7 +217,7 @@ accept_cb(evutil_socket_t listening, short events, void *arg)
 	(void)events;
 	if (fd == -1)
 		return;
-	c = is_permitted(fd) ? free_conn(ctl) : NULL;
+	c = unixsocket_is_permitted(fd) ? free_conn(ctl) : NULL;
 	if (c != NULL)
 		c->bev = bufferevent_socket_new(
 		    ctl->loop->base, fd, BEV_OPT_CLOSE_ON_FREE);
@@ -241,35 +231,11 @@ accept_cb(evutil_socket_t listening, short events, void *arg)
 	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
 }
 
-int
-control_remove_stale(const struct sockaddr_un *name)
-{
-	struct stat st;
-	int fd, rc;
-
-	if (lstat(name->sun_path, &st) == -1)
-		return errno == ENOENT ? 0 : -errno;
-	if (!S_ISSOCK(st.st_mode))
-		return -EEXIST;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd == -1)
-		return -errno;
-	rc = connect(fd, (const struct sockaddr *)name, sizeof(*name));
-	rc = rc == -1 && errno == ECONNREFUSED ? 0 : -EADDRINUSE;
-	close(fd);
-	if (rc == 0 && unlink(name->sun_path) == -1)
-		rc = -errno;
-	return rc;
-}
-
 static int
-bind_private(int fd, const struct sockaddr_un *name)
+listen_private(int fd, const struct sockaddr_un *name)
 {
-	mode_t mask = umask(0177);
-	int rc = bind(fd, (const struct sockaddr *)name, sizeof(*name));
+	int rc = unixsocket_bind(fd, name);
 
-	rc = rc == -1 ? -errno : 0;
-	umask(mask);
 	if (rc == 0 && listen(fd, CONTROL_CLIENTS) == -1)
 		rc = -errno;
 	return rc;
@@ -279,25 +245,27 @@ int
 control_open(struct control **out, struct loop *l, const char *path,
     control_fn *fn, void *arg)
 {
+	struct sockaddr_un name;
 	struct control *ctl;
 	int rc;
 
-	if (strlen(path) >= sizeof(ctl->name.sun_path))
-		return -ENAMETOOLONG;
+	rc = unixsocket_name(&name, path);
+	if (rc != 0)
+		return rc;
 	ctl = calloc(1, sizeof(*ctl));
 	if (ctl == NULL)
 		return -ENOMEM;
 	ctl->loop = l;
 	ctl->fn = fn;
 	ctl->arg = arg;
-	ctl->name.sun_family = AF_UNIX;
-	memcpy(ctl->name.sun_path, path, strlen(path));
-	rc = control_remove_stale(&ctl->name);
+	ctl->name = name;
+	rc = unixsocket_remove_stale(&ctl->name);
 	ctl->fd = -1;
 	if (rc == 0) {
 		ctl->fd = socket(
 		    AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-		rc = ctl->fd == -1 ? -errno : bind_private(ctl->fd, &ctl->name);
+		rc = ctl->fd == -1 ? -errno
+				   : listen_private(ctl->fd, &ctl->name);
 	}
 	if (rc != 0) {
 		if (ctl->fd != -1)

@@ -12,7 +12,6 @@
 #define CONTROL_CLIENTS 16
 #define CONTROL_BACKLOG 65536
 
-struct sockaddr_un;
 struct control;
 struct control_conn;
 
@@ -28,10 +27,6 @@ typedef void control_fn(
 int control_open(struct control **out, struct loop *l, const char *path,
     control_fn *fn, void *arg);
 void control_free(struct control *c);
-/* Removes the stream socket that an earlier process left there; never another
- * thing, and never one that somebody listens on. Returns 0 (also when there is
- * nothing), or -errno: -EEXIST, -EADDRINUSE. */
-int control_remove_stale(const struct sockaddr_un *name);
 
 void control_put(struct control_conn *c, const struct record *r);
 /* reason NULL: ok. The connection takes the next command afterwards. */

@@ -7,8 +7,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
+
+#include "unixsocket.h"
 
 static int
 open_socket(void)
@@ -41,22 +42,11 @@ check_stale(const struct sockaddr_un *sun)
 	return r == -EACCES ? r : -EADDRINUSE;
 }
 
-static int
-bind_path(int fd, const struct sockaddr_un *sun)
-{
-	mode_t old = umask(0177);
-	int r = bind(fd, (const struct sockaddr *)sun, sizeof(*sun));
-
-	r = r == -1 ? -errno : 0;
-	umask(old);
-	return r;
-}
-
 /* bind comes first, so that a socket which nobody disputes is never touched */
 static int
 listen_path(int fd, const struct sockaddr_un *sun)
 {
-	int r = bind_path(fd, sun);
+	int r = unixsocket_bind(fd, sun);
 
 	if (r == -EADDRINUSE) {
 		r = check_stale(sun);
@@ -64,7 +54,7 @@ listen_path(int fd, const struct sockaddr_un *sun)
 			return r;
 		if (unlink(sun->sun_path) == -1 && errno != ENOENT)
 			return -errno;
-		r = bind_path(fd, sun);
+		r = unixsocket_bind(fd, sun);
 	}
 	if (r < 0)
 		return r;
@@ -74,7 +64,7 @@ listen_path(int fd, const struct sockaddr_un *sun)
 int
 lend_open(struct lend *l, const char *path, uid_t owner, uid_t user)
 {
-	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	struct sockaddr_un sun;
 	int i, r;
 
 	memset(l, 0, sizeof(*l));
@@ -83,9 +73,9 @@ lend_open(struct lend *l, const char *path, uid_t owner, uid_t user)
 		l->client[i].fd = -1;
 	if (path[0] == '\0')
 		return -ENOENT;
-	if (strlen(path) >= sizeof(sun.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(sun.sun_path, path, strlen(path) + 1);
+	r = unixsocket_name(&sun, path);
+	if (r < 0)
+		return r;
 	l->uid[0] = owner;
 	l->uid[1] = user;
 	l->fd = open_socket();

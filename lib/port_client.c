@@ -9,13 +9,13 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "port.h"
 #include "stun.h"
 #include "udp.h"
+#include "unixsocket.h"
 
 #define CONNECT_MS 2000
 /* Junk that one call skips before it lets the event loop turn. */
@@ -70,13 +70,12 @@ clock_ms(void)
 static int
 open_path(const char *path)
 {
-	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	struct sockaddr_un sun;
 	struct timeval wait = {.tv_sec = CONNECT_MS / 1000};
-	int fd, r = 0;
+	int fd, r = unixsocket_name(&sun, path);
 
-	if (strlen(path) >= sizeof(sun.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(sun.sun_path, path, strlen(path) + 1);
+	if (r < 0)
+		return r;
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd == -1)
 		return -errno;

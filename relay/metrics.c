@@ -11,11 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "control.h"
 #include "relayboard.h"
+#include "unixsocket.h"
 
 #define CONNECTIONS 16
 #define HEADERS_MAX 4096 /* bytes */
@@ -140,13 +139,10 @@ bufferevent_cb(struct event_base *base, void *arg)
 static int
 open_unix(struct metrics *m, const char *path)
 {
-	int rc;
+	int rc = unixsocket_name(&m->name, path);
 
-	if (strlen(path) >= sizeof(m->name.sun_path))
-		return -ENAMETOOLONG;
-	m->name.sun_family = AF_UNIX;
-	memcpy(m->name.sun_path, path, strlen(path));
-	rc = control_remove_stale(&m->name);
+	if (rc == 0)
+		rc = unixsocket_remove_stale(&m->name);
 	if (rc != 0)
 		m->name.sun_path[0] = '\0'; /* not ours to remove */
 	return rc;

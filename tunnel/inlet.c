@@ -6,15 +6,12 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "addr.h"
 #include "bindset.h"
-#include "control.h"
+#include "unixsocket.h"
 
 #define BATCH 32     /* connections of one turn of the loop */
 #define PAUSE_MS 100 /* until descriptors are asked for again */
@@ -152,28 +149,18 @@ close_all(void *arg)
 static int
 unix_open(struct inlet *in, const char *path)
 {
-	mode_t mask;
-	int fd, rc;
+	int fd, rc = unixsocket_name(&in->name, path);
 
-	if (strlen(path) >= sizeof(in->name.sun_path))
-		return -ENAMETOOLONG;
-	in->name.sun_family = AF_UNIX;
-	memcpy(in->name.sun_path, path, strlen(path) + 1);
-	rc = control_remove_stale(&in->name);
+	if (rc == 0)
+		rc = unixsocket_remove_stale(&in->name);
 	if (rc == 0) {
 		fd = socket(
 		    AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-		if (fd == -1) {
+		if (fd == -1)
 			rc = -errno;
-		} else {
-			mask = umask(0177);
-			rc = bind(
-			    fd, (struct sockaddr *)&in->name, sizeof(in->name));
-			rc = rc == -1 ? -errno : 0;
-			umask(mask);
-			if (rc != 0 || (rc = add(in, fd)) != 0)
-				close(fd);
-		}
+		else if ((rc = unixsocket_bind(fd, &in->name)) != 0 ||
+			 (rc = add(in, fd)) != 0)
+			close(fd);
 	}
 	if (rc != 0)
 		in->name.sun_path[0] = '\0'; /* is another's */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "unixsocket.h"
 
 #define PROGRESS_MS 1000
 #define TEXT 700 /* of a sentence, bytes */
@@ -496,7 +497,7 @@ accept_cb(evutil_socket_t listening, short events, void *arg)
 	}
 	if (fd == -1)
 		return;
-	if (m->n >= MUX_CLIENTS || !mux_is_permitted(fd)) {
+	if (m->n >= MUX_CLIENTS || !unixsocket_is_permitted(fd)) {
 		close(fd);
 		return;
 	}

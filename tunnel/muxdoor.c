@@ -6,27 +6,17 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG 128
+#include "unixsocket.h"
 
-/* Returns 0 or -ENAMETOOLONG. */
-static int
-set_name(struct sockaddr_un *name, const char *path)
-{
-	*name = (struct sockaddr_un){.sun_family = AF_UNIX};
-	if (strlen(path) >= sizeof(name->sun_path))
-		return -ENAMETOOLONG;
-	memcpy(name->sun_path, path, strlen(path) + 1);
-	return 0;
-}
+#define BACKLOG 128
 
 int
 mux_connect(const char *path)
 {
 	struct sockaddr_un name;
-	int fd, rc = set_name(&name, path);
+	int fd, rc = unixsocket_name(&name, path);
 
 	if (rc != 0)
 		return rc;
@@ -63,24 +53,11 @@ remove_stale(const char *path)
 	return unlink(path) == -1 ? -errno : 0;
 }
 
-static int
-listen_private(int fd, const struct sockaddr_un *name)
-{
-	mode_t mask = umask(0177);
-	int rc = bind(fd, (const struct sockaddr *)name, sizeof(*name));
-
-	rc = rc == -1 ? -errno : 0;
-	umask(mask);
-	if (rc == 0 && listen(fd, BACKLOG) == -1)
-		rc = -errno;
-	return rc;
-}
-
 int
 mux_listen(const char *path)
 {
 	struct sockaddr_un name;
-	int fd, rc = set_name(&name, path);
+	int fd, rc = unixsocket_name(&name, path);
 
 	if (rc == 0)
 		rc = remove_stale(path);
@@ -89,21 +66,13 @@ mux_listen(const char *path)
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd == -1)
 		return -errno;
-	rc = listen_private(fd, &name);
+	rc = unixsocket_bind(fd, &name);
+	if (rc == 0 && listen(fd, BACKLOG) == -1)
+		rc = -errno;
 	if (rc == 0)
 		return fd;
 	close(fd);
 	return rc;
-}
-
-bool
-mux_is_permitted(int fd)
-{
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
-	       (peer.uid == 0 || peer.uid == geteuid());
 }
 
 void

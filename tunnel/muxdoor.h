@@ -4,8 +4,6 @@
 #ifndef NATKIT_MUXDOOR_H
 #define NATKIT_MUXDOOR_H
 
-#include <stdbool.h>
-
 struct msghdr;
 
 /* Returns a descriptor, or -errno: -ENOENT or -ECONNREFUSED: no engine. */
@@ -14,8 +12,6 @@ int mux_connect(const char *path);
  * engine has it. The caller holds the lock of this path (doors.h), so what is
  * stale stays so until it is replaced. */
 int mux_listen(const char *path);
-/* Whoever has connected: ours, or root's? */
-bool mux_is_permitted(int fd);
 /* The descriptors of a packet: two, or one twice; of any other number none (-1). */
 void mux_take_fds(struct msghdr *msg, int fds[2]);
 

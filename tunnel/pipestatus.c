@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "exitcode.h"
@@ -17,6 +16,7 @@
 #include "meter.h"
 #include "pipeboard.h"
 #include "plainly.h"
+#include "unixsocket.h"
 
 #define ROWS 1200
 #define COLUMNS 10
@@ -224,12 +224,11 @@ ask(const char *path)
 {
 	static const char commands[] = "hello\nstatus\nroutes\n";
 	struct timeval patience = {.tv_sec = ANSWER_S};
-	struct sockaddr_un name = {.sun_family = AF_UNIX};
-	int rc, fd;
+	struct sockaddr_un name;
+	int fd, rc = unixsocket_name(&name, path);
 
-	if (strlen(path) >= sizeof(name.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(name.sun_path, path, strlen(path) + 1);
+	if (rc != 0)
+		return rc;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd == -1)
 		return -errno;
