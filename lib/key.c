@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -211,4 +212,24 @@ key_parse_server(char *text, uint8_t key[KEY_LEN], char **host, char **port)
 	*host = h;
 	*port = end + 1;
 	return 0;
+}
+
+int
+key_complete_server(char out[KEY_SERVER_STRLEN], const char *text)
+{
+	char full[KEY_SERVER_STRLEN], parts[KEY_SERVER_STRLEN], *host, *port;
+	uint8_t key[KEY_LEN];
+	int len, rc = -EBADMSG;
+
+	for (int i = 0; i < 2 && rc == -EBADMSG; i++) {
+		len = snprintf(
+		    full, sizeof(full), "%s%s", text, i == 0 ? "" : ":3478");
+		if (len < 0 || (size_t)len >= sizeof(full))
+			return -EBADMSG;
+		memcpy(parts, full, (size_t)len + 1);
+		rc = key_parse_server(parts, key, &host, &port);
+	}
+	if (rc == 0)
+		memcpy(out, full, strlen(full) + 1);
+	return rc;
 }

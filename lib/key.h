@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 #define KEY_LEN 32
-#define KEY_STRLEN 45 /* 44 characters and a NUL */
+#define KEY_STRLEN 45	      /* 44 characters and a NUL */
+#define KEY_SERVER_STRLEN 307 /* KEY@[host]:port, host 253, and a NUL */
 
 /* Strict base64 of exactly 32 bytes, 44 characters. Returns 0, -EBADMSG for
  * bad text, -EINVAL for the zero key or another low-order point. */
@@ -29,5 +30,8 @@ int key_load(
  * -EINVAL for a low-order key. *host points into text, without brackets. */
 int key_parse_server(
     char *text, uint8_t key[KEY_LEN], char **host, char **port);
+/* "KEY@host[:port]" with its port, which is 3478 unless given (RFC 8489 section
+ * 18.6). Returns as key_parse_server. */
+int key_complete_server(char out[KEY_SERVER_STRLEN], const char *text);
 
 #endif

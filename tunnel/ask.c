@@ -43,8 +43,9 @@ record_line(struct ask *a, const struct record_view *v, bool *has_key)
 	if (record_is(v, "more"))
 		a->more = true;
 	else if (record_is(v, "server") && name != NULL &&
-		 a->servers < WANTS_SERVERS && strlen(name) < WANTS_SERVER)
-		snprintf(a->server[a->servers++], WANTS_SERVER, "%s", name);
+		 a->servers < WANTS_SERVERS && strlen(name) < KEY_SERVER_STRLEN)
+		snprintf(
+		    a->server[a->servers++], KEY_SERVER_STRLEN, "%s", name);
 	return 0;
 }
 

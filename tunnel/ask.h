@@ -19,7 +19,7 @@
 struct ask {
 	uint8_t key[KEY_LEN];
 	uint64_t wait_s, progress;
-	char server[WANTS_SERVERS][WANTS_SERVER];
+	char server[WANTS_SERVERS][KEY_SERVER_STRLEN];
 	size_t servers;
 	struct demand demand; /* options that the engine has to have */
 	bool open;	      /* a stream: what; else forwards */

@@ -47,7 +47,7 @@ struct driver {
 	uint32_t backoff_ms;
 	uint8_t peer[TUNNEL_PEERS][KEY_LEN];
 	size_t peers;
-	char server[WANTS_SERVERS][WANTS_SERVER];
+	char server[WANTS_SERVERS][KEY_SERVER_STRLEN];
 	size_t servers;
 	char trouble[400], last[300];
 	int code; /* of trouble */

@@ -11,9 +11,6 @@
 
 #include "textfile.h"
 
-#define SERVER_PORT "3478" /* nat-rendezvousd's (RFC 8489 section 18.6) */
-#define SERVER_MAX 400	   /* bytes of KEY@host:port */
-
 struct peerbook {
 	struct peerbook_entry *entry;
 	size_t n, room;
@@ -32,35 +29,17 @@ is_name(const char *s)
 	       s[0] != '.' && s[0] != '-';
 }
 
-/* Is text KEY@ and something without a port? Brackets are around IPv6. */
-static bool
-lacks_port(const char *text)
-{
-	const char *host = strchr(text, '@');
-	const char *colon = strrchr(text, ':');
-	const char *bracket = strrchr(text, ']');
-
-	return host != NULL &&
-	       (colon == NULL || (bracket != NULL && bracket > colon));
-}
-
 static int
 add_server(struct peerbook_entry *e, const char *text, const char **why)
 {
-	char full[SERVER_MAX], copy[SERVER_MAX], *host, *port;
-	uint8_t key[KEY_LEN];
-	int rc, n;
+	char full[KEY_SERVER_STRLEN];
+	int rc;
 
 	*why = "too many servers for one peer";
 	if (e->servers == PEERBOOK_SERVERS)
 		return -E2BIG;
-	n = snprintf(full, sizeof(full), "%s%s", text,
-	    lacks_port(text) ? ":" SERVER_PORT : "");
 	*why = "server= takes KEY@host or KEY@host:port";
-	if (n < 0 || (size_t)n >= sizeof(full))
-		return -EBADMSG;
-	memcpy(copy, full, (size_t)n + 1);
-	rc = key_parse_server(copy, key, &host, &port);
+	rc = key_complete_server(full, text);
 	if (rc == -EINVAL)
 		*why = "the server's key is weak";
 	if (rc != 0)

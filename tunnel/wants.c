@@ -3,7 +3,6 @@
 #include "wants.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 static struct want *
@@ -57,31 +56,20 @@ wants_has(const struct wants *w, const uint8_t key[KEY_LEN])
 int
 wants_server(struct wants *w, const char *text)
 {
-	char full[WANTS_SERVER], parts[WANTS_SERVER], *host, *port;
-	uint8_t key[KEY_LEN];
-	int rc = -EBADMSG;
+	char full[KEY_SERVER_STRLEN];
 
-	for (size_t i = 0; i < 2 && rc == -EBADMSG; i++) {
-		int len = snprintf(
-		    full, sizeof(full), "%s%s", text, i == 0 ? "" : ":3478");
-
-		if (len < 0 || (size_t)len >= sizeof(full))
-			return -EBADMSG;
-		memcpy(parts, full, sizeof(parts));
-		rc = key_parse_server(parts, key, &host, &port);
-	}
-	if (rc != 0)
+	if (key_complete_server(full, text) != 0)
 		return -EBADMSG;
 	for (size_t i = 0; i < w->servers; i++) {
 		if (memcmp(w->server[i], full, KEY_STRLEN) != 0)
 			continue;
 		if (strcmp(w->server[i], full) == 0)
 			return 0;
-		memcpy(w->server[i], full, sizeof(full));
+		memcpy(w->server[i], full, strlen(full) + 1);
 		return 1;
 	}
 	if (w->servers == WANTS_SERVERS)
 		return -ENOSPC;
-	memcpy(w->server[w->servers++], full, sizeof(full));
+	memcpy(w->server[w->servers++], full, strlen(full) + 1);
 	return 1;
 }

@@ -11,8 +11,7 @@
 #include "key.h"
 #include "tunnel.h"
 
-#define WANTS_SERVERS 8	 /* as nat-rendezvous agent takes them */
-#define WANTS_SERVER 320 /* "KEY@host:port" and a NUL */
+#define WANTS_SERVERS 8 /* as nat-rendezvous agent takes them */
 
 enum wants_why {
 	WANTS_ALLOWED = 1, /* may come */
@@ -28,7 +27,7 @@ struct want {
 struct wants {
 	struct want one[TUNNEL_PEERS];
 	size_t n;
-	char server[WANTS_SERVERS][WANTS_SERVER];
+	char server[WANTS_SERVERS][KEY_SERVER_STRLEN];
 	size_t servers;
 };
 

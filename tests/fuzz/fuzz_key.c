@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The two texts that hold a key: what parses formats to the text it came
- * from, and is never a low-order point. */
+ * from, and is never a low-order point; what is completed is complete. */
 #include "key.h"
 
 #include <stdlib.h>
@@ -47,6 +47,18 @@ server(char *text, size_t len)
 	free(copy);
 }
 
+static void
+completed(const char *text)
+{
+	char out[KEY_SERVER_STRLEN], again[KEY_SERVER_STRLEN];
+
+	if (key_complete_server(out, text) != 0)
+		return;
+	check(strncmp(text, out, strlen(text)) == 0);
+	check(key_complete_server(again, out) == 0);
+	check(strcmp(again, out) == 0);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -56,6 +68,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	memcpy(text, data, len);
 	text[len] = '\0';
 	public_key(text);
+	completed(text);
 	server(text, strlen(text));
 	free(text);
 	return 0;

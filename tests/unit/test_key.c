@@ -347,6 +347,32 @@ good_server(void **state)
 	assert_string_equal("192.0.2.1", host);
 }
 
+static void
+completed_server(void **state)
+{
+	char out[KEY_SERVER_STRLEN] = "", text[400];
+
+	(void)state;
+	assert_int_equal(-EBADMSG, key_complete_server(out, PUBLIC "@host:"));
+	assert_int_equal(-EBADMSG, key_complete_server(out, PUBLIC "@::1"));
+	assert_int_equal(
+	    -EINVAL, key_complete_server(out,
+			 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=@host"));
+	snprintf(text, sizeof(text), PUBLIC "@%0254d", 0);
+	assert_int_equal(-EBADMSG, key_complete_server(out, text));
+	assert_string_equal("", out);
+	assert_int_equal(0, key_complete_server(out, PUBLIC "@host"));
+	assert_string_equal(PUBLIC "@host:3478", out);
+	assert_int_equal(0, key_complete_server(out, PUBLIC "@[::1]"));
+	assert_string_equal(PUBLIC "@[::1]:3478", out);
+	assert_int_equal(0, key_complete_server(out, PUBLIC "@host:1"));
+	assert_string_equal(PUBLIC "@host:1", out);
+	snprintf(text, sizeof(text), PUBLIC "@[:%0252d]:12345", 0);
+	assert_int_equal(KEY_SERVER_STRLEN - 1, strlen(text)); /* the longest */
+	assert_int_equal(0, key_complete_server(out, text));
+	assert_string_equal(text, out);
+}
+
 static int
 setup(void **state)
 {
@@ -379,6 +405,7 @@ main(void)
 	    cmocka_unit_test(from_standard_input),
 	    cmocka_unit_test(bad_server),
 	    cmocka_unit_test(good_server),
+	    cmocka_unit_test(completed_server),
 	};
 
 	if (sodium_init() == -1)
