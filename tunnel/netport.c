@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "bindset.h"
 #include "lendloop.h"
 #include "stun.h"
 #include "train.h"
 #include "udp.h"
 
 #define BUFFER (4 << 20) /* bytes: 1 Gbit/s for 32 ms */
-#define BIND_TRIES 32	 /* for a number that is free in both families */
 #define READS 2		 /* before the loop turns */
 #define QUIC_FIRST 4	 /* first bytes below that are STUN's (RFC 9443) */
 
@@ -28,54 +28,42 @@ struct netport {
 };
 
 static int
-open_family(struct netport *p, int i, uint16_t port)
+open_train(void *arg, const struct sockaddr_storage *ss, socklen_t len)
 {
-	struct train_config c = {
-	    .at = {.family = i == 0 ? ADDR_V4 : ADDR_V6, .port = port},
-	    .buffer = BUFFER,
+	struct netport *p = arg;
+	struct train **t = &p->train[ss->ss_family == AF_INET6];
+	struct train_config c = {.buffer = BUFFER,
 	    .gso = p->config.gso,
 	    .probe = true,
-	    .info = p->config.path != NULL,
-	};
-	int rc = train_open(&p->train[i], p->trains, &c);
+	    .info = p->config.path != NULL};
+	int rc = addr_from_sockaddr(&c.at, (const struct sockaddr *)ss);
 
+	(void)len;
 	if (rc == 0)
-		p->number = train_addr(p->train[i])->port;
-	return rc;
+		rc = train_open(t, p->trains, &c);
+	return rc != 0 ? rc : train_addr(*t)->port;
 }
 
-static bool
-is_absent(int rc)
+static void
+close_trains(void *arg)
 {
-	return rc == -EAFNOSUPPORT || rc == -EADDRNOTAVAIL;
-}
+	struct netport *p = arg;
 
-static int
-open_both(struct netport *p, uint16_t port)
-{
-	int rc = open_family(p, 0, port), six;
-
-	if (rc != 0 && !is_absent(rc))
-		return rc;
-	six = open_family(p, 1, rc == 0 ? p->number : port);
-	if (six == 0 || (rc == 0 && is_absent(six)))
-		return 0;
-	train_free(p->train[0]);
-	p->train[0] = NULL;
-	return six;
+	for (int i = 0; i < 2; i++) {
+		train_free(p->train[i]);
+		p->train[i] = NULL;
+	}
 }
 
 static int
 open_sockets(struct netport *p)
 {
-	int rc = -EADDRINUSE;
+	int rc = bindset_open("*", p->config.port, open_train, close_trains, p);
 
-	for (int i = 0; i < BIND_TRIES && rc == -EADDRINUSE; i++) {
-		rc = open_both(p, p->config.port);
-		if (p->config.port != 0)
-			break;
-	}
-	return rc;
+	if (rc < 0)
+		return rc;
+	p->number = (uint16_t)rc;
+	return 0;
 }
 
 static void
@@ -206,11 +194,10 @@ netport_free(struct netport *p)
 		return;
 	if (p->lends)
 		lendloop_close(&p->lend);
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 2; i++)
 		if (p->event[i] != NULL)
 			event_free(p->event[i]);
-		train_free(p->train[i]);
-	}
+	close_trains(p);
 	trains_free(p->trains);
 	free(p);
 }
