@@ -2,9 +2,7 @@
 /* Who a stream comes from and what it wants, in the environment of a program. */
 #include "guest.h"
 
-#include <sys/socket.h>
-#include <unistd.h>
-
+#include "port.h"
 #include "tunnel.h"
 
 static void
@@ -20,33 +18,12 @@ put_peer(struct envset *e, struct link *l, const struct peerbook *book)
 		envset_put(e, "NATKIT_NAME", known->name);
 }
 
-/* The address that datagrams to there leave from. */
-static void
-put_local(struct envset *e, const struct addr *remote)
-{
-	struct sockaddr_storage ss;
-	socklen_t len = addr_to_sockaddr(remote, &ss);
-	int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	char text[ADDR_STRLEN];
-	struct addr local;
-
-	if (fd == -1)
-		return;
-	if (connect(fd, (struct sockaddr *)&ss, len) == 0) {
-		len = sizeof(ss);
-		if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0 &&
-		    addr_from_sockaddr(&local, (struct sockaddr *)&ss) == 0)
-			envset_put(
-			    e, "QUICLOCALIP", addr_format_ip(&local, text));
-	}
-	close(fd);
-}
-
 void
 guest_stream_env(struct envset *e, struct link *l, const struct peerbook *book)
 {
 	struct link_status status;
 	char text[ADDR_STRLEN];
+	struct addr local;
 
 	envset_init(e);
 	envset_put(e, "PROTO", "QUIC");
@@ -57,7 +34,8 @@ guest_stream_env(struct envset *e, struct link *l, const struct peerbook *book)
 	envset_put_number(e, "QUICLOCALPORT", tunnel_port(link_tunnel(l)));
 	if (status.endpoint.family == ADDR_NONE)
 		return;
-	put_local(e, &status.endpoint);
+	if (port_source(&local, &status.endpoint, 0) == 0)
+		envset_put(e, "QUICLOCALIP", addr_format_ip(&local, text));
 	envset_put(e, "QUICREMOTEIP", addr_format_ip(&status.endpoint, text));
 	envset_put_number(e, "QUICREMOTEPORT", status.endpoint.port);
 }
