@@ -85,8 +85,7 @@ is_news(const struct link *l, enum link_path path)
 	struct link_status s;
 
 	link_status(l, &s);
-	return path != LINK_WAITING ||
-	       (s.path != LINK_DIRECT && s.path != LINK_RELAYED);
+	return path != LINK_WAITING || !link_path_stands(s.path);
 }
 
 /* Of a peer that nobody wants yet: the oldest of them goes. */
@@ -124,11 +123,10 @@ take_record(void *arg, const char *line, size_t len)
 	path = path_of(record_get(&v, "state"));
 	if (path == LINK_NONE)
 		return;
-	if (path == LINK_DIRECT || path == LINK_RELAYED) {
-		if (record_get_addr(&v, "endpoint", &endpoint) != 0 ||
-		    !addr_is_sendable(&endpoint))
-			return;
-	}
+	if (link_path_stands(path) &&
+	    (record_get_addr(&v, "endpoint", &endpoint) != 0 ||
+		!addr_is_sendable(&endpoint)))
+		return;
 	d->trouble[0] = '\0';
 	d->code = 0;
 	l = tunnel_find(d->c.tunnel, key);

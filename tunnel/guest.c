@@ -29,7 +29,7 @@ guest_stream_env(struct envset *e, struct link *l, const struct peerbook *book)
 	envset_put(e, "PROTO", "QUIC");
 	put_peer(e, l, book);
 	link_status(l, &status);
-	if (status.path == LINK_DIRECT || status.path == LINK_RELAYED)
+	if (link_path_stands(status.path))
 		envset_put(e, "NATKIT_PATH", link_path_name(status.path));
 	envset_put_number(e, "QUICLOCALPORT", tunnel_port(link_tunnel(l)));
 	if (status.endpoint.family == ADDR_NONE)

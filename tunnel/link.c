@@ -111,8 +111,8 @@ void
 link_path(struct link *l, enum link_path state, const struct addr *endpoint,
     const char *reason)
 {
-	bool usable = (state == LINK_RELAYED || state == LINK_DIRECT) &&
-		      endpoint != NULL && addr_is_sendable(endpoint);
+	bool usable = link_path_stands(state) && endpoint != NULL &&
+		      addr_is_sendable(endpoint);
 	bool moved = usable && !addr_equal(endpoint, &l->endpoint);
 
 	if (moved)
@@ -171,6 +171,12 @@ link_path_name(enum link_path path)
 	};
 
 	return names[path];
+}
+
+bool
+link_path_stands(enum link_path path)
+{
+	return path == LINK_DIRECT || path == LINK_RELAYED;
 }
 
 const uint8_t *

@@ -28,6 +28,8 @@ enum link_path {
 
 /* "waiting" (also for none), "relayed", "direct", "failed". */
 const char *link_path_name(enum link_path path);
+/* Direct or relayed? */
+bool link_path_stands(enum link_path path);
 const uint8_t *link_key(const struct link *l);
 /* What a path record of nat-punch said. endpoint counts with RELAYED and
  * DIRECT; otherwise the last one stays in use until a new one comes (what QUIC

@@ -169,14 +169,6 @@ ended_cb(void *arg, const struct joint_result *res)
 	finish(c, packet);
 }
 
-static const char *
-path_name(enum link_path path)
-{
-	return path == LINK_DIRECT    ? "direct"
-	       : path == LINK_RELAYED ? "relayed"
-				      : "";
-}
-
 static void
 progress_cb(evutil_socket_t fd, short events, void *arg)
 {
@@ -197,7 +189,8 @@ progress_cb(evutil_socket_t fd, short events, void *arg)
 	record_begin(&r, "progress");
 	record_put_u64(&r, "in", j.received);
 	record_put_u64(&r, "out", j.sent);
-	record_put(&r, "path", path_name(l.path));
+	if (link_path_stands(l.path))
+		record_put(&r, "path", link_path_name(l.path));
 	record_put_addr(&r, "endpoint", &l.endpoint);
 	if (l.up)
 		record_put_u64(&r, "rtt_us", l.quic.rtt_us);
@@ -577,7 +570,7 @@ mux_give_up(struct mux *m, int code, const char *text)
 		if (c->joint == NULL)
 			continue;
 		link_status(c->link, &s);
-		if (s.up || s.path == LINK_DIRECT || s.path == LINK_RELAYED)
+		if (s.up || link_path_stands(s.path))
 			continue;
 		event_del(c->timer);
 		joint_cancel(c->joint, true);

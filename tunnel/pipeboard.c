@@ -30,20 +30,6 @@ struct pipeboard {
 };
 
 static const char *
-path_name(enum link_path path)
-{
-	static const char *const names[] = {
-	    [LINK_NONE] = "waiting",
-	    [LINK_WAITING] = "waiting",
-	    [LINK_RELAYED] = "relayed",
-	    [LINK_DIRECT] = "direct",
-	    [LINK_FAILED] = "failed",
-	};
-
-	return names[path];
-}
-
-static const char *
 forwarding_state_name(enum forwarding_state s)
 {
 	static const char *const names[] = {
@@ -101,11 +87,11 @@ link_record(struct pipeboard *b, struct record *r, const struct link *l)
 
 	link_status(l, &s);
 	reason = s.reason;
-	if (*reason == '\0' && s.path != LINK_DIRECT && s.path != LINK_RELAYED)
+	if (*reason == '\0' && !link_path_stands(s.path))
 		reason = b->c.trouble(b->c.arg);
 	record_begin(r, "tunnel");
 	put_peer(r, s.key, b->c.book(b->c.arg));
-	record_put(r, "path", path_name(s.path));
+	record_put(r, "path", link_path_name(s.path));
 	record_put_addr(r, "endpoint", &s.endpoint);
 	if (s.up)
 		record_put_u64(r, "rtt_us", s.quic.rtt_us);

@@ -20,9 +20,8 @@ pipewhy_path(const struct link_status *s, char out[100])
 {
 	char at[ADDR_STRLEN];
 
-	if (s->path == LINK_DIRECT || s->path == LINK_RELAYED)
-		snprintf(out, 100, "%s %s",
-		    s->path == LINK_DIRECT ? "direct" : "relayed",
+	if (link_path_stands(s->path))
+		snprintf(out, 100, "%s %s", link_path_name(s->path),
 		    addr_format(&s->endpoint, at));
 	else
 		snprintf(out, 100, "no path yet");
@@ -75,7 +74,7 @@ pipewhy_cb(void *arg, const uint8_t key[KEY_LEN], char *out, size_t cap)
 
 	if (l != NULL)
 		link_status(l, &s);
-	if (s.path == LINK_DIRECT || s.path == LINK_RELAYED)
+	if (link_path_stands(s.path))
 		snprintf(out, cap,
 		    "there is a path (%s), but no nat-pipe that knows our key "
 		    "answers on it",

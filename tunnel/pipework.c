@@ -47,10 +47,8 @@ changed_cb(void *arg, struct link *l)
 	struct link_status s;
 
 	link_status(l, &s);
-	if (s.path == LINK_DIRECT || s.path == LINK_RELAYED) {
-		if (s.path_since_ms > w->outage.at_ms)
-			outage_over(&w->outage);
-	}
+	if (link_path_stands(s.path) && s.path_since_ms > w->outage.at_ms)
+		outage_over(&w->outage);
 	log_debug("%s: %s, %s, %u streams", pipewhy_name(w, s.key, key),
 	    pipewhy_path(&s, text), s.up ? "up" : "down", s.streams);
 	if (w->board != NULL)
