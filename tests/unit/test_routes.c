@@ -2,34 +2,15 @@
 /* The routes file: a fault in it changes no route that stands. */
 #include "routes.h"
 
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#define KEY_A "aEBmUkyxOGR+5sVfDMVNP1lJ0iTV4LbPbyBKkL1dZUM="
-#define KEY_B "3f7MFj7m/ETUXVir4Gb2wselsI0L6u6OclSkLWfGJh4="
-#define ZERO "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+#include "book_fixture.h"
 
 static struct peerbook *book;
 
 static int
 setup(void **state)
 {
-	static const char text[] = "pi " KEY_A "\nlaptop " KEY_B "\n";
-	const char *why;
-	unsigned line;
-
 	(void)state;
-	return peerbook_parse(&book, text, sizeof(text) - 1, &line, &why);
+	return book_open(&book);
 }
 
 static int
@@ -49,12 +30,7 @@ parse(struct routes *r, const char *text, unsigned *line, const char **why)
 static void
 bad_lines(void **state)
 {
-	static const struct {
-		const char *text;
-		int rc;
-		unsigned line;
-		const char *why;
-	} bad[] = {
+	static const struct bad_file bad[] = {
 	    {"pi\n", -EBADMSG, 1, "give a peer"},
 	    {"pi -L\n", -EBADMSG, 1, "give a peer"},
 	    {"pi 1:a:80\n", -EBADMSG, 1, "give a peer"},
@@ -83,10 +59,9 @@ bad_lines(void **state)
 	(void)state;
 	assert_int_equal(0, parse(&r, "laptop -D 1080\n", &line, &why));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		if (parse(&r, bad[i].text, &line, &why) != bad[i].rc ||
-		    strstr(why, bad[i].why) == NULL)
-			fail_msg("%s: %s", bad[i].text, why);
-		assert_int_equal(bad[i].line, line);
+		int rc = parse(&r, bad[i].text, &line, &why);
+
+		is_refused(&bad[i], rc, line, why);
 		assert_int_equal(1, r.n);
 		assert_int_equal('D', r.route[0].forward.kind);
 	}
