@@ -26,6 +26,7 @@
 #include "block.h"
 #include "joint.h"
 #include "link.h"
+#include "loopback.h"
 #include "tunnel.h"
 
 #define FX_BUDGET (8u << 20)
@@ -105,12 +106,25 @@ fx_tunnel(struct tunnel **t, int i)
 }
 
 static __attribute__((unused)) void
-fx_path(struct link *l, struct tunnel *to)
+fx_path(struct link *l, uint16_t port)
 {
 	struct addr at;
 
-	assert_int_equal(addr_parse_ip(&at, "127.0.0.1", tunnel_port(to)), 0);
+	assert_int_equal(addr_parse_ip(&at, "127.0.0.1", port), 0);
 	link_path(l, LINK_DIRECT, &at, NULL);
+}
+
+/* A bare socket that the link takes for its peer's, and what it sends to. */
+static __attribute__((unused)) int
+fx_bare_path(struct link *l, struct tunnel *t)
+{
+	struct sockaddr_in at;
+	int fd = loopback_bind(SOCK_DGRAM, &at);
+
+	fx_path(l, ntohs(at.sin_port));
+	at.sin_port = htons(tunnel_port(t));
+	loopback_connect(fd, &at);
+	return fd;
 }
 
 static __attribute__((unused)) int
@@ -132,8 +146,8 @@ fx_start(void **state)
 	fx_tunnel(&fx_b, 1);
 	fx_la = tunnel_link(fx_a, fx_pub[1]);
 	fx_lb = tunnel_link(fx_b, fx_pub[0]);
-	fx_path(fx_la, fx_b);
-	fx_path(fx_lb, fx_a);
+	fx_path(fx_la, tunnel_port(fx_b));
+	fx_path(fx_lb, tunnel_port(fx_a));
 	return 0;
 }
 
@@ -379,23 +393,6 @@ static __attribute__((unused)) void
 fx_pair(int s[2])
 {
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, s), 0);
-}
-
-static __attribute__((unused)) void
-fx_tcp(int s[2])
-{
-	struct sockaddr_in at = {
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(at);
-	int l = socket(AF_INET, SOCK_STREAM, 0);
-
-	assert_int_equal(bind(l, (struct sockaddr *)&at, len), 0);
-	assert_int_equal(listen(l, 1), 0);
-	assert_int_equal(getsockname(l, (struct sockaddr *)&at, &len), 0);
-	s[0] = socket(AF_INET, SOCK_STREAM, 0);
-	assert_int_equal(connect(s[0], (struct sockaddr *)&at, len), 0);
-	s[1] = accept(l, NULL, NULL);
-	close(l);
 }
 
 #endif

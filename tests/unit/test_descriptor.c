@@ -3,7 +3,6 @@
  * share it. */
 #include "descriptor.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pty.h>
@@ -18,6 +17,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "loopback.h"
 
 static char buf[100000];
 
@@ -235,30 +236,13 @@ errors_are_seen_without_reading(void **state)
 }
 
 static void
-tcp_pair(int s[2])
-{
-	struct sockaddr_in at = {
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(at);
-	int l = socket(AF_INET, SOCK_STREAM, 0);
-
-	assert_int_equal(bind(l, (struct sockaddr *)&at, len), 0);
-	assert_int_equal(listen(l, 1), 0);
-	assert_int_equal(getsockname(l, (struct sockaddr *)&at, &len), 0);
-	s[0] = socket(AF_INET, SOCK_STREAM, 0);
-	assert_int_equal(connect(s[0], (struct sockaddr *)&at, len), 0);
-	s[1] = accept(l, NULL, NULL);
-	close(l);
-}
-
-static void
 an_abort_is_no_end(void **state)
 {
 	struct descriptor a, b;
 	int s[2];
 
 	(void)state;
-	tcp_pair(s);
+	loopback_tcp(s);
 	assert_int_equal(descriptor_open(&a, s[0], false), 0);
 	assert_int_equal(descriptor_open(&b, s[1], false), 0);
 	assert_true(a.tcp);
@@ -266,7 +250,7 @@ an_abort_is_no_end(void **state)
 	assert_int_equal(descriptor_error(&b), -ECONNRESET);
 	descriptor_close(&b, false);
 
-	tcp_pair(s);
+	loopback_tcp(s);
 	assert_int_equal(descriptor_open(&a, s[0], false), 0);
 	assert_int_equal(descriptor_open(&b, s[1], false), 0);
 	descriptor_close(&a, false);
@@ -283,7 +267,7 @@ a_sudden_death_is_no_end(void **state)
 	int s[2];
 
 	(void)state;
-	tcp_pair(s);
+	loopback_tcp(s);
 	assert_int_equal(descriptor_open(&a, s[0], false), 0);
 	assert_int_equal(descriptor_open(&b, s[1], false), 0);
 	descriptor_arm(&a);
@@ -291,7 +275,7 @@ a_sudden_death_is_no_end(void **state)
 	assert_int_equal(get(&b, 1), -ECONNRESET);
 	descriptor_close(&b, false);
 
-	tcp_pair(s);
+	loopback_tcp(s);
 	assert_int_equal(descriptor_open(&a, s[0], false), 0);
 	assert_int_equal(descriptor_open(&b, s[1], false), 0);
 	descriptor_arm(&a);

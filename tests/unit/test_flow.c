@@ -3,7 +3,6 @@
  * many wait. */
 #include "flow.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -16,6 +15,7 @@
 #include <cmocka.h>
 
 #include "joint.h"
+#include "loopback.h"
 
 static struct loop loop;
 static struct purse sending, writing;
@@ -92,21 +92,11 @@ begin(int fd, int far)
 static int
 udp_setup(void **state)
 {
-	struct sockaddr_in at = {
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	struct sockaddr_in other = at;
-	socklen_t len = sizeof(at);
-	int a = socket(AF_INET, SOCK_DGRAM, 0);
-	int b = socket(AF_INET, SOCK_DGRAM, 0);
+	int s[2];
 
 	(void)state;
-	assert_int_equal(bind(a, (struct sockaddr *)&at, len), 0);
-	assert_int_equal(getsockname(a, (struct sockaddr *)&at, &len), 0);
-	assert_int_equal(bind(b, (struct sockaddr *)&other, len), 0);
-	assert_int_equal(getsockname(b, (struct sockaddr *)&other, &len), 0);
-	assert_int_equal(connect(b, (struct sockaddr *)&at, len), 0);
-	assert_int_equal(connect(a, (struct sockaddr *)&other, len), 0);
-	begin(a, b);
+	loopback_udp(s);
+	begin(s[0], s[1]);
 	return 0;
 }
 

@@ -24,7 +24,7 @@ tcp_ends(struct ends *e)
 {
 	int s[2];
 
-	fx_tcp(s);
+	loopback_tcp(s);
 	*e = (struct ends){s[0], s[0], s[1], dup(s[1])};
 }
 
@@ -435,24 +435,6 @@ a_descriptor_that_is_none_is_an_error(void **state)
 /* ---- datagrams ---- */
 
 static void
-udp_pair(int *joined, int *far)
-{
-	struct sockaddr_in a = {
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	struct sockaddr_in b = a;
-	socklen_t len = sizeof(a);
-
-	*joined = socket(AF_INET, SOCK_DGRAM, 0);
-	*far = socket(AF_INET, SOCK_DGRAM, 0);
-	assert_int_equal(bind(*joined, (struct sockaddr *)&a, len), 0);
-	assert_int_equal(bind(*far, (struct sockaddr *)&b, len), 0);
-	getsockname(*joined, (struct sockaddr *)&a, &len);
-	getsockname(*far, (struct sockaddr *)&b, &len);
-	assert_int_equal(connect(*joined, (struct sockaddr *)&b, len), 0);
-	assert_int_equal(connect(*far, (struct sockaddr *)&a, len), 0);
-}
-
-static void
 expect(int fd, size_t len)
 {
 	uint8_t buf[2000];
@@ -468,42 +450,42 @@ datagrams(void **state)
 	struct fx_side x, y;
 	struct joint_config c;
 	struct joint_status s;
-	int a, b, far_a, far_b;
+	int a[2], b[2]; /* [0] the joint's, [1] far */
 
 	(void)state;
-	udp_pair(&a, &far_a);
-	udp_pair(&b, &far_b);
-	c = fx_config(&x, a, a);
+	loopback_udp(a);
+	loopback_udp(b);
+	c = fx_config(&x, a[0], a[0]);
 	fx_open_as(&x, OPENING_UDP, &c);
 	/* before there is an answer: it waits for it */
 	FX_UNTIL(fx_n_offers == 1);
-	assert_int_equal(write(far_a, fx_pattern(100), 100), 100);
+	assert_int_equal(write(a[1], fx_pattern(100), 100), 100);
 	fx_turn(4);
-	fx_accept(&y, fx_offers[0], b, b);
-	expect(far_b, 100);
+	fx_accept(&y, fx_offers[0], b[0], b[0]);
+	expect(b[1], 100);
 	for (size_t len = 0; len < 200; len++) {
 		assert_int_equal(
-		    write(far_b, fx_pattern(len), len), (ssize_t)len);
-		expect(far_a, len);
+		    write(b[1], fx_pattern(len), len), (ssize_t)len);
+		expect(a[1], len);
 	}
 	/* longer than what a packet holds: dropped, counted, no end */
-	assert_int_equal(write(far_a, fx_pattern(251), 251), 251);
-	expect(far_b, 251);
-	assert_int_equal(write(far_a, fx_pattern_table, 1990), 1990);
+	assert_int_equal(write(a[1], fx_pattern(251), 251), 251);
+	expect(b[1], 251);
+	assert_int_equal(write(a[1], fx_pattern_table, 1990), 1990);
 	FX_UNTIL((joint_status(x.j, &s), s.dropped == 1));
 	assert_int_equal(s.received, 199 * 200 / 2);
 	assert_int_equal(s.sent, 351);
 	/* nobody there for a while */
-	close(far_b);
+	close(b[1]);
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(write(far_a, "x", 1), 1);
+		assert_int_equal(write(a[1], "x", 1), 1);
 		fx_turn(2);
 	}
 	assert_int_equal(x.ended + y.ended, 0);
 	joint_cancel(x.j, false);
 	FX_UNTIL(y.ended);
 	assert_int_equal(x.r.sent, 354);
-	close(far_a);
+	close(a[1]);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fx_start, fx_end)

@@ -96,7 +96,7 @@ static void
 and_the_other_one_first(void **state)
 {
 	(void)state;
-	join(fx_tcp);
+	join(loopback_tcp);
 	say(b[1], "banner");
 	shutdown(b[1], SHUT_WR);
 	hear(a[1], "banner");
@@ -134,7 +134,7 @@ a_connection_that_is_reset_resets_the_other(void **state)
 	struct linger at_once = {1, 0};
 
 	(void)state;
-	join(fx_tcp);
+	join(loopback_tcp);
 	say(a[1], "some");
 	hear(b[1], "some");
 	setsockopt(a[1], SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
@@ -153,7 +153,7 @@ also_while_nobody_reads(void **state)
 	uint64_t sent = 0;
 
 	(void)state;
-	join(fx_tcp);
+	join(loopback_tcp);
 	fx_feed(&f, a[1], UINT64_MAX);
 	do {
 		sent = f.sent;
@@ -176,7 +176,7 @@ bytes_that_nobody_took_are_an_error(void **state)
 	struct fx_feeder f;
 
 	(void)state;
-	join(fx_tcp);
+	join(loopback_tcp);
 	fx_feed(&f, a[1], UINT64_MAX);
 	FX_UNTIL(f.sent > 3000000);
 	close(b[1]); /* with unread data: RST */
@@ -379,7 +379,7 @@ static void
 cancelled(void **state)
 {
 	(void)state;
-	join(fx_tcp);
+	join(loopback_tcp);
 	joint_cancel(x.j, false);
 	assert_int_equal(x.ended, 1); /* from within */
 	ended(JOINT_CLOSED, JOINT_ABORTED);
@@ -453,7 +453,7 @@ a_process_that_ends(void **state)
 	struct fx_feeder f;
 
 	(void)state;
-	join(fx_tcp);
+	join(loopback_tcp);
 	fx_feed(&f, b[1], UINT64_MAX);
 	FX_UNTIL(f.sent > 1000000);
 	tunnel_free(fx_b);
@@ -562,24 +562,6 @@ lossy_cb(evutil_socket_t fd, short events, void *arg)
 			    MSG_DONTWAIT);
 }
 
-static void
-lossy_path(struct link *l, struct tunnel *t, int *fd)
-{
-	struct sockaddr_in at = {
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(at);
-	struct addr to;
-
-	*fd = socket(AF_INET, SOCK_DGRAM, 0);
-	assert_int_equal(bind(*fd, (struct sockaddr *)&at, len), 0);
-	getsockname(*fd, (struct sockaddr *)&at, &len);
-	assert_int_equal(
-	    addr_parse_ip(&to, "127.0.0.1", ntohs(at.sin_port)), 0);
-	at.sin_port = htons(tunnel_port(t));
-	assert_int_equal(connect(*fd, (struct sockaddr *)&at, len), 0);
-	link_path(l, LINK_DIRECT, &to, NULL);
-}
-
 #define ROUNDS 60
 
 static struct fx_side answerers[ROUNDS];
@@ -607,8 +589,8 @@ given_up_at_any_time(void **state)
 
 	(void)state;
 	memset(answerers, 0, sizeof(answerers));
-	lossy_path(fx_la, fx_a, &wire[1]);
-	lossy_path(fx_lb, fx_b, &wire[0]);
+	wire[1] = fx_bare_path(fx_la, fx_a);
+	wire[0] = fx_bare_path(fx_lb, fx_b);
 	for (int i = 0; i < 2; i++) {
 		ev[i] = loop_event(
 		    &fx_loop, wire[i], EV_READ | EV_PERSIST, lossy_cb, NULL);

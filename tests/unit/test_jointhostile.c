@@ -187,9 +187,6 @@ read_cb(evutil_socket_t fd, short events, void *arg)
 static int
 start(void **state)
 {
-	struct sockaddr_in at = {
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(at);
 	uint8_t psk[PSK_LEN];
 	struct quic_config c = {.psk = psk,
 	    .peer_psk = psk,
@@ -197,19 +194,11 @@ start(void **state)
 	    .stream_window = 65536,
 	    .window = 1 << 20,
 	    .streams = 1};
-	struct addr to;
 
 	fx_start(state);
 	memset(raw_s, 0, sizeof(raw_s));
 	raw_n = 0;
-	raw_fd = socket(AF_INET, SOCK_DGRAM, 0);
-	assert_int_equal(bind(raw_fd, (struct sockaddr *)&at, len), 0);
-	getsockname(raw_fd, (struct sockaddr *)&at, &len);
-	assert_int_equal(
-	    addr_parse_ip(&to, "127.0.0.1", ntohs(at.sin_port)), 0);
-	link_path(fx_lb, LINK_DIRECT, &to, NULL);
-	at.sin_port = htons(tunnel_port(fx_b));
-	assert_int_equal(connect(raw_fd, (struct sockaddr *)&at, len), 0);
+	raw_fd = fx_bare_path(fx_lb, fx_b);
 	assert_int_equal(
 	    psk_derive(psk, fx_priv[0], fx_pub[0], fx_pub[1], true), 0);
 	assert_int_equal(quic_dial(&raw, &c, now_us() * 1000), 0);

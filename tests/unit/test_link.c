@@ -26,6 +26,7 @@
 #include "../loopwait.h"
 #include "joint.h"
 #include "linkpart.h"
+#include "loopback.h"
 #include "tunnel.h"
 
 #define BUDGET (8 << 20)
@@ -329,13 +330,9 @@ struct raw {
 static void
 raw_open(struct raw *r)
 {
-	struct sockaddr_in at = {
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(at);
+	struct sockaddr_in at;
 
-	r->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(r->fd, (struct sockaddr *)&at, len), 0);
-	assert_int_equal(getsockname(r->fd, (struct sockaddr *)&at, &len), 0);
+	r->fd = loopback_bind(SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, &at);
 	r->port = ntohs(at.sin_port);
 }
 

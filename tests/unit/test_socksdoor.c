@@ -10,12 +10,13 @@
 
 #include <cmocka.h>
 #include <errno.h>
-#include <netinet/in.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "../loopwait.h"
+#include "loopback.h"
 
 /* "bind" instead of "connect", which nobody does for anybody */
 static const uint8_t hello[] = {5, 1, 0};
@@ -43,24 +44,16 @@ static int
 setup(void **state)
 {
 	static struct fix f;
-	struct sockaddr_in at = {
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(at);
-	int l = socket(AF_INET, SOCK_STREAM, 0), fd;
+	int s[2];
 
 	memset(&f, 0, sizeof(f));
 	loop_init(&f.loop, false);
 	f.doors =
 	    (struct socksdoors){.loop = &f.loop, .known = known_cb, .arg = &f};
-	assert_int_equal(bind(l, (struct sockaddr *)&at, len), 0);
-	assert_int_equal(listen(l, 1), 0);
-	assert_int_equal(getsockname(l, (struct sockaddr *)&at, &len), 0);
-	f.client = socket(AF_INET, SOCK_STREAM, 0);
-	assert_int_equal(connect(f.client, (struct sockaddr *)&at, len), 0);
-	fd = accept4(l, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	assert_true(fd >= 0);
-	close(l);
-	socksdoor_take(&f.doors, fd);
+	loopback_tcp(s);
+	fcntl(s[1], F_SETFL, O_NONBLOCK);
+	f.client = s[0];
+	socksdoor_take(&f.doors, s[1]);
 	*state = &f;
 	return 0;
 }
