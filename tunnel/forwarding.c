@@ -87,15 +87,13 @@ tell(struct forwarding *f, const struct opening *what,
 {
 	const struct tunnel_config *t =
 	    tunnel_config_of(link_tunnel(f->config.link));
-	const uint8_t *key = link_key(f->config.link);
-	const struct peerbook_entry *e = NULL;
+	const struct peerbook *book =
+	    f->config.book != NULL ? *f->config.book : NULL;
 	char out[BLAME_TEXT], peer[KEY_STRLEN], own[KEY_STRLEN];
 	const char *text;
 
-	if (f->config.book != NULL)
-		e = peerbook_keyed(*f->config.book, key);
 	text = blame_end(out, res, what, wait_ms / 1000,
-	    e != NULL ? e->name : key_format(key, peer),
+	    peerbook_name(book, link_key(f->config.link), peer),
 	    key_format(t->pub, own));
 	if (text != NULL && blame_tell(&f->blame, res, what, now_ms()))
 		warn(f, text);

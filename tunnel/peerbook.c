@@ -212,6 +212,15 @@ peerbook_keyed(const struct peerbook *b, const uint8_t key[KEY_LEN])
 	return NULL;
 }
 
+const char *
+peerbook_name(
+    const struct peerbook *b, const uint8_t key[KEY_LEN], char buf[KEY_STRLEN])
+{
+	const struct peerbook_entry *e = peerbook_keyed(b, key);
+
+	return e != NULL ? e->name : key_format(key, buf);
+}
+
 int
 peerbook_find(const struct peerbook *b, const char *text, uint8_t key[KEY_LEN])
 {

@@ -39,11 +39,15 @@ int peerbook_parse(struct peerbook **out, const char *text, size_t len,
 void peerbook_free(struct peerbook *b);
 /* i from 0; NULL: no more. */
 const struct peerbook_entry *peerbook_entry(const struct peerbook *b, size_t i);
-/* In all of these b may be NULL: an empty book. By name, or NULL; by key (its first name), or NULL. */
+/* In all of these b may be NULL: an empty book. By name, or NULL; by key (its
+ * first name), or NULL. */
 const struct peerbook_entry *peerbook_named(
     const struct peerbook *b, const char *name);
 const struct peerbook_entry *peerbook_keyed(
     const struct peerbook *b, const uint8_t key[KEY_LEN]);
+/* Its name, or, in buf, the key itself. */
+const char *peerbook_name(
+    const struct peerbook *b, const uint8_t key[KEY_LEN], char buf[KEY_STRLEN]);
 /* A name or a key as text. Returns 0, -ENOENT (neither), -EINVAL. */
 int peerbook_find(
     const struct peerbook *b, const char *text, uint8_t key[KEY_LEN]);

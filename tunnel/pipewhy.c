@@ -7,15 +7,6 @@
 #include "plainly.h"
 
 const char *
-pipewhy_name(
-    const struct pipework *w, const uint8_t key[KEY_LEN], char buf[KEY_STRLEN])
-{
-	const struct peerbook_entry *e = peerbook_keyed(w->book, key);
-
-	return e != NULL ? e->name : key_format(key, buf);
-}
-
-const char *
 pipewhy_path(const struct link_status *s, char out[100])
 {
 	char at[ADDR_STRLEN];

@@ -49,7 +49,7 @@ changed_cb(void *arg, struct link *l)
 	link_status(l, &s);
 	if (link_path_stands(s.path) && s.path_since_ms > w->outage.at_ms)
 		outage_over(&w->outage);
-	log_debug("%s: %s, %s, %u streams", pipewhy_name(w, s.key, key),
+	log_debug("%s: %s, %s, %u streams", peerbook_name(w->book, s.key, key),
 	    pipewhy_path(&s, text), s.up ? "up" : "down", s.streams);
 	if (w->board != NULL)
 		pipeboard_link(w->board, l);

@@ -71,9 +71,6 @@ void pipework_close(struct pipework *w);
 
 /* ---- pipewhy.c: what a person who waits is told ---- */
 
-/* Of the peers file, or the key. */
-const char *pipewhy_name(
-    const struct pipework *w, const uint8_t key[KEY_LEN], char buf[KEY_STRLEN]);
 /* "direct 192.0.2.1:51820" */
 const char *pipewhy_path(const struct link_status *s, char out[100]);
 /* false: the records come from somewhere else. */

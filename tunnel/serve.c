@@ -52,11 +52,10 @@ static void
 note(const struct serve *s, struct joint *j, const char *why)
 {
 	const uint8_t *key = link_key(joint_link(j));
-	const struct peerbook_entry *e = peerbook_keyed(s->config.book, key);
 	char name[KEY_STRLEN], what[OPENING_TEXT];
 
 	log_info("%s: %s: refused: %s",
-	    e != NULL ? e->name : key_format(key, name),
+	    peerbook_name(s->config.book, key, name),
 	    opening_format(joint_what(j), what), why);
 }
 
