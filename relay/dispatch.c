@@ -403,8 +403,10 @@ indicate(struct engine *e, const struct way *to, const struct addr *peer,
 		uint8_t *out = e->scratch;
 		size_t head = turn_data_head(peer, n, out);
 
-		if (head + n + pad > sizeof(e->scratch))
+		if (head == 0) { /* too long for one: IPv6 has room for it */
+			e->n.dropped_length++;
 			return;
+		}
 		if (n > 0)
 			memcpy(out + head, data + at, n);
 		memset(out + head + n, 0, pad);

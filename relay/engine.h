@@ -44,7 +44,7 @@
 	X(dropped_malformed) /* no STUN, or broken, where it had to be */      \
 	X(dropped_unbound)   /* at a pair's port: not bound, over a limit */   \
 	X(dropped_channel)   /* ChannelData: no such channel, a limit */       \
-	X(dropped_length)    /* ChannelData of a wrong length */               \
+	X(dropped_length)    /* ChannelData of a wrong length; too long */     \
 	X(dropped_permission) /* of peers: no permission, over a limit */      \
 	X(dropped_own)	      /* for an own port that is no relayed one */     \
 	X(dropped_gone)	      /* for a connection that has ended */

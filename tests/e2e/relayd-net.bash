@@ -321,6 +321,21 @@ scene_channel() {
 		p:nothing
 	is to_peer_datagrams 4
 	stop
+	# the longest datagram of IPv6 is more than a Data indication can hold
+	serve -b ::1 -a ::1
+	relay='[::1]:3478'
+	begin_clients a:tcp a:turn a:permit=::1 p:where
+	until_true grep -q '^p where=' heard
+	echo "p:to=$(sed -n 's/^a relayed=.*,\(.*\) .*/\1/p' heard)" >&7
+	says p:flood=1,65527 sent=1
+	says p:flood=1,65504 sent=1
+	says a:count=1,2000'!1' received=1
+	echo p:send=short >&7
+	says a:expect=short got=short
+	end_clients
+	relay=127.0.0.1:3478
+	is dropped_length 1
+	stop
 }
 
 rss() {

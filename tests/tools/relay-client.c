@@ -192,7 +192,7 @@ do_flood(struct side *s, const char *arg)
 	static uint8_t data[BUFFER];
 	unsigned int n = 0, len = 0;
 
-	if (sscanf(arg, "%u,%u", &n, &len) != 2 || len < 4 || len > 65000)
+	if (sscanf(arg, "%u,%u", &n, &len) != 2 || len < 4 || len > 65527)
 		fail("flood=%s: N,LEN", arg);
 	for (unsigned int i = 0; i < n; i++) {
 		put_u32(data, i);
