@@ -11,25 +11,7 @@
 
 #include <cmocka.h>
 
-static uint64_t budget, used;
-
-static bool
-charge(void *arg, uint64_t bytes)
-{
-	(void)arg;
-	if (used + bytes > budget)
-		return false;
-	used += bytes;
-	return true;
-}
-
-static void
-refund(void *arg, uint64_t bytes)
-{
-	(void)arg;
-	assert_true(used >= bytes);
-	used -= bytes;
-}
+#include "purse_fixture.h"
 
 static struct purse purse;
 static struct blockq q;
@@ -40,8 +22,7 @@ start(void **state)
 	(void)state;
 	budget = UINT64_MAX;
 	used = 0;
-	purse =
-	    (struct purse){.reserve = 2, .charge = charge, .refund = refund};
+	purse = purse_with(2);
 	blockq_init(&q, &purse);
 	return 0;
 }

@@ -16,6 +16,7 @@
 
 #include "joint.h"
 #include "loopback.h"
+#include "purse_fixture.h"
 
 static struct loop loop;
 static struct purse sending, writing;
@@ -24,7 +25,6 @@ static struct descriptor in, out;
 static int far_end;
 static uint64_t dropped;
 static int ended, failures;
-static bool broke;
 
 static void
 ready(void *arg)
@@ -57,30 +57,14 @@ on_failure(void *arg, bool write, int error)
 
 static const struct flow_calls calls = {ready, on_end, on_drop, on_failure};
 
-static bool
-charge(void *arg, uint64_t bytes)
-{
-	(void)arg;
-	(void)bytes;
-	return !broke;
-}
-
-static void
-refund(void *arg, uint64_t bytes)
-{
-	(void)arg;
-	(void)bytes;
-}
-
 static void
 begin(int fd, int far)
 {
 	loop_init(&loop, false);
 	dropped = 0;
 	ended = failures = 0;
-	broke = false;
-	sending = writing =
-	    (struct purse){.reserve = 2, .charge = charge, .refund = refund};
+	budget = UINT64_MAX;
+	sending = writing = purse_with(2);
 	flow_init(&flow, &sending, &writing, &calls, NULL);
 	far_end = far;
 	fcntl(far_end, F_SETFL, O_NONBLOCK);
@@ -207,7 +191,7 @@ static void
 without_budget_there_are_fewer(void **state)
 {
 	(void)state;
-	broke = true;
+	budget = 0;
 	for (int i = 0; i < 200; i++) {
 		write_far(i);
 		turn();

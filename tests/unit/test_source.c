@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "hangup.h"
+#include "purse_fixture.h"
 #include "sink.h"
 
 #define AHEAD (256 * 1024)
@@ -27,7 +28,6 @@ static struct sink sink;
 static struct descriptor in, out;
 static int far_in, far_out; /* what writes to in, what reads from out */
 static int readies, failures, overs;
-static bool broke;
 static size_t wrote;
 
 static void
@@ -62,21 +62,6 @@ over(void *arg)
 static const struct source_calls source_calls = {ready, failed};
 static const struct sink_calls sink_calls = {count, over, failed};
 
-static bool
-charge(void *arg, uint64_t bytes)
-{
-	(void)arg;
-	(void)bytes;
-	return !broke;
-}
-
-static void
-refund(void *arg, uint64_t bytes)
-{
-	(void)arg;
-	(void)bytes;
-}
-
 static int
 start(void **state)
 {
@@ -86,9 +71,8 @@ start(void **state)
 	loop_init(&loop, false);
 	readies = failures = overs = 0;
 	wrote = 0;
-	broke = false;
-	purse =
-	    (struct purse){.reserve = 4, .charge = charge, .refund = refund};
+	budget = UINT64_MAX;
+	purse = purse_with(4);
 	source_init(&source, &purse, AHEAD, &source_calls, NULL);
 	sink_init(&sink, &sink_calls, NULL);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, p), 0);
@@ -173,7 +157,7 @@ static void
 without_budget_it_waits_and_goes_on(void **state)
 {
 	(void)state;
-	broke = true;
+	budget = 0;
 	source_start(&source, &loop, &in);
 	stuff(far_in);
 	assert_int_equal(blockq_len(&source.q), 4 * BLOCK_LEN);
@@ -181,7 +165,7 @@ without_budget_it_waits_and_goes_on(void **state)
 	source_resume(&source);
 	turn();
 	assert_int_equal(blockq_len(&source.q), 4 * BLOCK_LEN);
-	broke = false;
+	budget = UINT64_MAX;
 	source_resume(&source);
 	turn();
 	assert_int_equal(blockq_len(&source.q), AHEAD);
