@@ -6,13 +6,20 @@
 static struct fx_side x, y; /* the opener's, the answerer's */
 static int a[2], b[2];	    /* their sockets: [0] the joint's, [1] far */
 
+/* The opener's stream is there, and waits to be answered. */
+static void
+ask(void (*pair)(int s[2]))
+{
+	pair(a);
+	fx_open(&x, a[0], a[0]);
+	FX_UNTIL(fx_n_offers == 1);
+}
+
 static void
 join(void (*pair)(int s[2]))
 {
-	pair(a);
+	ask(pair);
 	pair(b);
-	fx_open(&x, a[0], a[0]);
-	FX_UNTIL(fx_n_offers == 1);
 	fx_accept(&y, fx_offers[0], b[0], b[0]);
 	FX_UNTIL(x.answered);
 }
@@ -62,6 +69,15 @@ hear_reset(int fd)
 		 (r == -1 && errno != EAGAIN));
 	assert_int_equal(r, -1);
 	assert_int_equal(errno, ECONNRESET);
+}
+
+static void
+reset(int fd)
+{
+	struct linger at_once = {1, 0};
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	close(fd);
 }
 
 static void
@@ -131,14 +147,11 @@ refused(void **state)
 static void
 a_connection_that_is_reset_resets_the_other(void **state)
 {
-	struct linger at_once = {1, 0};
-
 	(void)state;
 	join(loopback_tcp);
 	say(a[1], "some");
 	hear(b[1], "some");
-	setsockopt(a[1], SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-	close(a[1]);
+	reset(a[1]);
 	hear_reset(b[1]);
 	ended(JOINT_READ, JOINT_ABORTED);
 	close(b[1]);
@@ -147,7 +160,6 @@ a_connection_that_is_reset_resets_the_other(void **state)
 static void
 also_while_nobody_reads(void **state)
 {
-	struct linger at_once = {1, 0};
 	struct fx_feeder f;
 	struct joint_status s;
 	uint64_t sent = 0;
@@ -162,8 +174,7 @@ also_while_nobody_reads(void **state)
 	joint_status(x.j, &s);
 	assert_true(s.queued >= JOINT_AHEAD);
 	fx_feed_end(&f);
-	setsockopt(a[1], SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-	close(a[1]);
+	reset(a[1]);
 	ended(JOINT_READ, JOINT_ABORTED);
 	hear_reset(b[1]);
 	close(b[1]);
@@ -196,11 +207,9 @@ static int p_in[2], p_out[2]; /* the answerer's */
 static void
 join_pipes(void)
 {
-	fx_pair(a);
+	ask(fx_pair);
 	assert_int_equal(pipe(p_in), 0);
 	assert_int_equal(pipe(p_out), 0);
-	fx_open(&x, a[0], a[0]);
-	FX_UNTIL(fx_n_offers == 1);
 	fx_accept(&y, fx_offers[0], p_in[0], p_out[1]);
 	FX_UNTIL(x.answered);
 }
@@ -303,9 +312,7 @@ a_full_disk(void **state)
 	struct fx_feeder f;
 
 	(void)state;
-	fx_pair(a);
-	fx_open(&x, a[0], a[0]);
-	FX_UNTIL(fx_n_offers == 1);
+	ask(fx_pair);
 	fx_accept(&y, fx_offers[0], -1, open("/dev/full", O_WRONLY));
 	fx_feed(&f, a[1], 100000);
 	f.half = true;
@@ -322,9 +329,7 @@ static void
 who_wants_nothing_gets_nothing(void **state)
 {
 	(void)state;
-	fx_pair(a);
-	fx_open(&x, a[0], a[0]);
-	FX_UNTIL(fx_n_offers == 1);
+	ask(fx_pair);
 	fx_accept(&y, fx_offers[0], -1, -1);
 	say(a[1], "unasked");
 	ended(JOINT_STOPPED, JOINT_ABORTED);
@@ -358,10 +363,8 @@ a_listener_ends_with_its_peer(void **state)
 	struct joint_config c;
 
 	(void)state;
-	fx_pair(a);
+	ask(fx_pair);
 	fx_pair(b);
-	fx_open(&x, a[0], a[0]);
-	FX_UNTIL(fx_n_offers == 1);
 	say(b[1], "typed before");
 	c = fx_config(&y, b[0], b[0]);
 	c.listen_end = true;
@@ -416,9 +419,7 @@ who_looks_for_an_answer_hears_that_it_is_late(void **state)
 {
 	(void)state;
 	gone = 0;
-	fx_pair(a);
-	fx_open(&x, a[0], a[0]);
-	FX_UNTIL(fx_n_offers == 1);
+	ask(fx_pair);
 	joint_on_gone(fx_offers[0], on_gone, &gone);
 	joint_cancel(x.j, true);
 	FX_UNTIL(gone == 1);
@@ -471,47 +472,39 @@ a_process_that_ends(void **state)
 /* One that ends when it is done may have done so before its last
  * acknowledgement went out: its good-bye says that all was well. */
 static void
+ends_well(const int ours[2], const int theirs[2], const struct fx_side *us,
+    struct tunnel **t)
+{
+	join(fx_pair);
+	say(ours[1], "first words");
+	shutdown(ours[1], SHUT_WR);
+	hear(theirs[1], "first words");
+	hear(theirs[1], "");
+	fx_turn(10); /* our end is acknowledged */
+	say(theirs[1], "last words");
+	hear(ours[1], "last words");
+	fx_turn(10); /* acknowledged, too: the end goes alone */
+	shutdown(theirs[1], SHUT_WR);
+	FX_UNTIL(us->ended);
+	tunnel_free(*t);
+	*t = NULL;
+	ended(JOINT_DONE, JOINT_DONE);
+	hear(ours[1], "");
+	leave();
+}
+
+static void
 a_process_that_ends_well(void **state)
 {
 	(void)state;
-	join(fx_pair);
-	say(b[1], "answer");
-	shutdown(b[1], SHUT_WR);
-	hear(a[1], "answer");
-	hear(a[1], "");
-	fx_turn(10); /* its end is acknowledged */
-	say(a[1], "last words");
-	hear(b[1], "last words");
-	fx_turn(10); /* acknowledged, too: the end goes alone */
-	shutdown(a[1], SHUT_WR);
-	FX_UNTIL(y.ended);
-	tunnel_free(fx_b);
-	fx_b = NULL;
-	ended(JOINT_DONE, JOINT_DONE);
-	hear(b[1], "");
-	leave();
+	ends_well(b, a, &y, &fx_b);
 }
 
 static void
 an_opener_that_ends_well(void **state)
 {
 	(void)state;
-	join(fx_pair);
-	say(a[1], "question");
-	shutdown(a[1], SHUT_WR);
-	hear(b[1], "question");
-	hear(b[1], "");
-	fx_turn(10);
-	say(b[1], "last words");
-	hear(a[1], "last words");
-	fx_turn(10); /* acknowledged, too: the end goes alone */
-	shutdown(b[1], SHUT_WR);
-	FX_UNTIL(x.ended);
-	tunnel_free(fx_a);
-	fx_a = NULL;
-	ended(JOINT_DONE, JOINT_DONE);
-	hear(a[1], "");
-	leave();
+	ends_well(a, b, &x, &fx_a);
 }
 
 static void
