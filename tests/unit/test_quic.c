@@ -204,17 +204,28 @@ test_handshake(void **state)
 	fx_free(f);
 }
 
+/* The dialler's stream, at both ends: it sends so much. */
+static int64_t
+open_both(
+    struct fx *f, uint64_t want, struct fx_stream **a, struct fx_stream **b)
+{
+	int64_t id = fx_open(f, 0, want);
+
+	assert_true(id >= 0);
+	*a = fx_stream(&f->end[0], id);
+	*b = fx_stream(&f->end[1], id);
+	return id;
+}
+
 /* Sends bytes both ways on a stream, and goes on until both ends have closed it
  * and all was acknowledged. */
 static void
 transfer(struct fx *f, uint64_t there, uint64_t back, uint64_t within)
 {
 	uint64_t until = f->now + within;
-	int64_t id = fx_open(f, 0, there);
-	struct fx_stream *a = fx_stream(&f->end[0], id);
-	struct fx_stream *b = fx_stream(&f->end[1], id);
+	struct fx_stream *a, *b;
 
-	assert_true(id >= 0);
+	open_both(f, there, &a, &b);
 	b->want = back;
 	while ((a->closed == 0 || b->closed == 0) && fx_step(f, until))
 		;
@@ -326,9 +337,7 @@ test_reset(void **state)
 	(void)state;
 	f->loss = 0.1;
 	fx_connect(f);
-	id = fx_open(f, 0, 50 << 20);
-	a = fx_stream(&f->end[0], id);
-	b = fx_stream(&f->end[1], id);
+	id = open_both(f, 50 << 20, &a, &b);
 	b->want = 1000;
 	fx_run(f, 200 * MS);
 	assert_true(b->got > 0 && b->got < 50 << 20);
@@ -361,9 +370,7 @@ test_stop(void **state)
 		int64_t id;
 
 		fx_connect(f);
-		id = fx_open(f, 0, i == 2 ? 10 : wants[i]);
-		a = fx_stream(&f->end[0], id);
-		b = fx_stream(&f->end[1], id);
+		id = open_both(f, i == 2 ? 10 : wants[i], &a, &b);
 		if (i == 1)
 			b->mute = true; /* a waits for credit */
 		if (i == 2)
@@ -398,9 +405,7 @@ test_stop_then_closed(void **state)
 	(void)state;
 	f->delay = 50000;
 	fx_connect(f);
-	id = fx_open(f, 0, 1 << 20);
-	a = fx_stream(&f->end[0], id);
-	b = fx_stream(&f->end[1], id);
+	id = open_both(f, 1 << 20, &a, &b);
 	b->mute = true;
 	b->want = 0;
 	fx_run(f, 300 * MS);
