@@ -12,9 +12,9 @@
 #include "callee.h"
 #include "caller.h"
 #include "inlet.h"
-#include "linkpart.h"
 #include "log.h"
 #include "socksdoor.h"
+#include "tunnel.h"
 #include "udpinlet.h"
 
 #define BACKOFF_MS 500
@@ -85,16 +85,15 @@ static void
 tell(struct forwarding *f, const struct opening *what,
     const struct joint_result *res, unsigned wait_ms)
 {
-	const struct tunnel_config *t =
-	    tunnel_config_of(link_tunnel(f->config.link));
 	const struct peerbook *book =
 	    f->config.book != NULL ? *f->config.book : NULL;
 	char out[BLAME_TEXT], peer[KEY_STRLEN], own[KEY_STRLEN];
+	const uint8_t *us = tunnel_key(link_tunnel(f->config.link));
 	const char *text;
 
 	text = blame_end(out, res, what, wait_ms / 1000,
 	    peerbook_name(book, link_key(f->config.link), peer),
-	    key_format(t->pub, own));
+	    key_format(us, own));
 	if (text != NULL && blame_tell(&f->blame, res, what, now_ms()))
 		warn(f, text);
 }

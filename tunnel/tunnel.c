@@ -331,6 +331,12 @@ tunnel_port(const struct tunnel *t)
 	return netport_number(t->port);
 }
 
+const uint8_t *
+tunnel_key(const struct tunnel *t)
+{
+	return t->config.pub;
+}
+
 struct link *
 tunnel_find(struct tunnel *t, const uint8_t key[KEY_LEN])
 {

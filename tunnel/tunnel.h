@@ -32,6 +32,7 @@ int tunnel_new(struct tunnel **out, const struct tunnel_config *config);
 /* Closes every connection (the peers are told), ends every joint. */
 void tunnel_free(struct tunnel *t);
 uint16_t tunnel_port(const struct tunnel *t);
+const uint8_t *tunnel_key(const struct tunnel *t); /* ours, the public one */
 
 /* The link of a key; made if need be. NULL: TUNNEL_PEERS are there. A key that
  * has no link can do nothing: its datagrams are strangers'. */
