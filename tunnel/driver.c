@@ -405,10 +405,7 @@ start(struct driver *d)
 	if (d->peers == 0)
 		return;
 	if (d->servers == 0) {
-		snprintf(d->trouble, sizeof(d->trouble),
-		    "there is no rendezvous server to meet at: give one with "
-		    "-S KEY@host:port, as server= in the peers file, or in "
-		    "NATKIT_SERVER");
+		snprintf(d->trouble, sizeof(d->trouble), WANTS_NO_SERVER);
 		return;
 	}
 	if (!find_program(d)) {

@@ -289,9 +289,7 @@ failure(int rc)
 	if (rc == -ENOSPC)
 		return "there are too many peers already";
 	if (rc == -EDESTADDRREQ)
-		return "there is no rendezvous server to meet at: give one "
-		       "with -S KEY@host:port, as server= in the peers file, "
-		       "or in NATKIT_SERVER";
+		return WANTS_NO_SERVER;
 	return strerror(-rc);
 }
 

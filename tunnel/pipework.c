@@ -506,10 +506,7 @@ open_driver(struct pipework *w)
 	if (o->records != NULL && (rc = driver_follow(w->driver, o->records)))
 		cant(o->records, rc);
 	if (!w->background && pipewhy_has_pipeline(w) && w->wants.servers == 0)
-		fatalx(EXIT_USAGE,
-		    "there is no rendezvous server to meet at: give one with "
-		    "-S KEY@host:port, as server= in the peers file, or in "
-		    "NATKIT_SERVER");
+		fatalx(EXIT_USAGE, WANTS_NO_SERVER);
 	pipefiles_meet(w);
 }
 

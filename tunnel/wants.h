@@ -13,6 +13,12 @@
 
 #define WANTS_SERVERS 8 /* as nat-rendezvous agent takes them */
 
+/* What a person is told who has named none. */
+#define WANTS_NO_SERVER                                                        \
+	"there is no rendezvous server to meet at: give one with "             \
+	"-S KEY@host:port, as server= in the peers file, or in "               \
+	"NATKIT_SERVER"
+
 enum wants_why {
 	WANTS_ALLOWED = 1, /* may come */
 	WANTS_ROUTED = 2,  /* a forward goes there */
