@@ -117,7 +117,7 @@ pipefiles_meet(struct pipework *w)
 	uint8_t keys[TUNNEL_PEERS][KEY_LEN];
 	const char *servers[WANTS_SERVERS];
 
-	if (w->driver == NULL || w->o->lend != NULL || w->o->records != NULL)
+	if (w->driver == NULL || !pipewhy_has_pipeline(w))
 		return;
 	for (size_t i = 0; i < w->wants.n; i++)
 		memcpy(keys[i], w->wants.one[i].key, KEY_LEN);

@@ -62,6 +62,7 @@ pipewhy_cb(void *arg, const uint8_t key[KEY_LEN], char *out, size_t cap)
 	struct link *l = tunnel_find(w->tunnel, key);
 	struct link_status s = {.path = LINK_NONE};
 	char path[100], text[OUTAGE_TEXT];
+	const char *fault;
 
 	if (l != NULL)
 		link_status(l, &s);
@@ -70,8 +71,8 @@ pipewhy_cb(void *arg, const uint8_t key[KEY_LEN], char *out, size_t cap)
 		    "there is a path (%s), but no nat-pipe that knows our key "
 		    "answers on it",
 		    pipewhy_path(&s, path));
-	else if (pipewhy_fault(w, text) != NULL)
-		snprintf(out, cap, "%s", pipewhy_fault(w, text));
+	else if ((fault = pipewhy_fault(w, text)) != NULL)
+		snprintf(out, cap, "%s", fault);
 	else if (s.path == LINK_FAILED)
 		snprintf(out, cap, "no path was found%s%s",
 		    s.reason[0] != '\0' ? ": " : "",

@@ -171,7 +171,6 @@ static void
 stdio_ended_cb(void *arg, const struct joint_result *r)
 {
 	struct pipework *w = arg;
-
 	int code = EXIT_TEMP;
 
 	if (r->end == JOINT_DONE)
@@ -374,7 +373,6 @@ open_mux(struct pipework *w)
 	if (!demand_has(&w->demand, 'n'))
 		demand_add(&w->demand, 'n', text);
 	rc = mux_open(&w->mux, &c);
-
 	if (rc != 0)
 		cant(w->doors->mux, rc);
 }
