@@ -60,18 +60,6 @@ servers_of(const struct pipeoptions *o, const struct peerbook_entry *e,
 	return n;
 }
 
-static void
-find_peer(struct nat_pipe *p, const struct peerbook *book, uint8_t key[KEY_LEN])
-{
-	int rc = peerbook_find(book, p->o.peer, key);
-
-	if (rc != 0)
-		fatalx(EXIT_USAGE, "%s: %s", p->o.peers,
-		    peerbook_why(rc, p->o.peer));
-	if (memcmp(key, p->pub, KEY_LEN) == 0)
-		fatalx(EXIT_USAGE, "%s: that is our own key", p->o.peer);
-}
-
 static int
 run_client(struct nat_pipe *p)
 {
@@ -95,7 +83,7 @@ run_client(struct nat_pipe *p)
 	    .own = key_format(p->pub, own)};
 	int fd, code = -EPIPE;
 
-	find_peer(p, book, key);
+	pipefiles_peer(key, &p->o, book, p->pub);
 	q.n_servers = servers_of(&p->o, peerbook_keyed(book, key), servers);
 	for (int i = 0; i < TRIES && code == -EPIPE; i++) {
 		fd = background_reach(&p->o, &p->doors, p->priv, p->pub);

@@ -84,6 +84,19 @@ pipefiles_book(const char *path)
 	return book;
 }
 
+void
+pipefiles_peer(uint8_t key[KEY_LEN], const struct pipeoptions *o,
+    const struct peerbook *book, const uint8_t own[KEY_LEN])
+{
+	int rc = peerbook_find(book, o->peer, key);
+
+	if (rc != 0)
+		fatalx(
+		    EXIT_USAGE, "%s: %s", o->peers, peerbook_why(rc, o->peer));
+	if (memcmp(key, own, KEY_LEN) == 0)
+		fatalx(EXIT_USAGE, "%s: that is our own key", o->peer);
+}
+
 /* ---- whom to meet ---- */
 
 struct link *
@@ -269,22 +282,6 @@ take(struct pipework *w, struct files *f)
 	files_clear(&old);
 }
 
-/* Of the forwards of the command line. */
-static void
-find_peer(struct pipework *w)
-{
-	int rc;
-
-	if (w->o->forwards == 0)
-		return;
-	rc = peerbook_find(w->book, w->o->peer, w->peer);
-	if (rc != 0)
-		fatalx(EXIT_USAGE, "%s: %s", w->o->peers,
-		    peerbook_why(rc, w->o->peer));
-	if (memcmp(w->peer, w->pub, KEY_LEN) == 0)
-		fatalx(EXIT_USAGE, "%s: that is our own key", w->o->peer);
-}
-
 void
 pipefiles_read(struct pipework *w)
 {
@@ -301,7 +298,8 @@ pipefiles_read(struct pipework *w)
 	if (rc != 0)
 		fatalx(EXIT_USAGE, "%s", error);
 	take(w, &f);
-	find_peer(w);
+	if (w->o->forwards > 0)
+		pipefiles_peer(w->peer, w->o, w->book, w->pub);
 	want_all(w);
 }
 

@@ -88,6 +88,10 @@ void pipefiles_read(struct pipework *w);
 void pipefiles_reload(struct pipework *w);
 /* Reads a peers file; ends the program when it is wrong. */
 struct peerbook *pipefiles_book(const char *path);
+/* The peer of the command line, a name or a key; ends the program when it is
+ * neither, or our own. */
+void pipefiles_peer(uint8_t key[KEY_LEN], const struct pipeoptions *o,
+    const struct peerbook *book, const uint8_t own[KEY_LEN]);
 /* Starts the forwards that are not there yet. first: one that can't listen ends
  * the program; else it is tried again and again. */
 void pipefiles_start(struct pipework *w, bool first);
