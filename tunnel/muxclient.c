@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "blame.h"
 #include "exitcode.h"
 #include "log.h"
 #include "meter.h"
@@ -161,26 +162,14 @@ let_go(const struct mux_request *q)
 static void
 tell_refused(const struct mux_request *q, const char *reason, const char *text)
 {
-	char what[OPENING_TEXT], *target;
-	const struct opening *o = q->what;
+	char out[BLAME_TEXT];
 
-	if (reason == NULL ||
-	    strcmp(reason, opening_reason_name(OPENING_PERMIT)) != 0) {
+	if (reason != NULL &&
+	    strcmp(reason, opening_reason_name(OPENING_PERMIT)) == 0)
+		log_fatalx("%s", blame_refusal(out, OPENING_PERMIT, q->what,
+				     q->peer, q->own));
+	else
 		log_fatalx("%s: %s", q->peer, text);
-		return;
-	}
-	if (o->to == OPENING_PROGRAM) {
-		log_fatalx("%s does not allow us to its program: add 'allow "
-			   "%s' to its allow file",
-		    q->peer, q->own);
-		return;
-	}
-	opening_format(o, what); /* "tcp 127.0.0.1:22", "unix /run/x" */
-	target = what + strcspn(what, " ");
-	target += *target == ' ';
-	log_fatalx(
-	    "%s does not permit %s: add 'permit %s %s' to its allow file",
-	    q->peer, target, q->own, target);
 }
 
 int
