@@ -159,16 +159,19 @@ descriptor_is_open(const struct descriptor *d)
 }
 
 bool
-descriptor_is_same(const struct descriptor *a, const struct descriptor *b)
+descriptor_one_socket(int a, int b)
 {
 	struct stat sa, sb;
 
-	if (a->kind != DESCRIPTOR_SOCKET || b->kind != DESCRIPTOR_SOCKET)
-		return false;
-	if (a->fd == b->fd)
-		return true;
-	return fstat(a->fd, &sa) == 0 && fstat(b->fd, &sb) == 0 &&
-	       sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+	return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 &&
+	       S_ISSOCK(sa.st_mode) && sa.st_dev == sb.st_dev &&
+	       sa.st_ino == sb.st_ino;
+}
+
+bool
+descriptor_is_same(const struct descriptor *a, const struct descriptor *b)
+{
+	return descriptor_one_socket(a->fd, b->fd);
 }
 
 static bool

@@ -36,7 +36,8 @@ void descriptor_arm(struct descriptor *d);
 /* reset: a TCP connection ends by RST, so that who is there sees an error. */
 void descriptor_close(struct descriptor *d, bool reset);
 bool descriptor_is_open(const struct descriptor *d);
-/* Are they one socket? */
+/* One socket, perhaps under two numbers, as ssh gives it to a ProxyCommand? */
+bool descriptor_one_socket(int a, int b);
 bool descriptor_is_same(const struct descriptor *a, const struct descriptor *b);
 
 /* Bytes; 0: the end; -EAGAIN: not now; -errno. */

@@ -14,22 +14,12 @@
 #include <unistd.h>
 
 #include "blame.h"
+#include "descriptor.h"
 #include "exitcode.h"
 #include "log.h"
 #include "meter.h"
 #include "mux.h"
 #include "ready.h"
-
-/* One socket under two numbers, as ssh gives it to a ProxyCommand? */
-static bool
-is_one_socket(int a, int b)
-{
-	struct stat sa, sb;
-
-	return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 &&
-	       S_ISSOCK(sa.st_mode) && sa.st_dev == sb.st_dev &&
-	       sa.st_ino == sb.st_ino;
-}
 
 bool
 mux_has_reader(int fd)
@@ -141,7 +131,8 @@ request(int fd, const struct mux_request *q, size_t *sent)
 		rc = add(packet, &r);
 	if (rc != 0)
 		return rc;
-	return send_fds(fd, packet, fds, is_one_socket(q->in, q->out) ? 1 : 2);
+	return send_fds(
+	    fd, packet, fds, descriptor_one_socket(q->in, q->out) ? 1 : 2);
 }
 
 /* Their end is now up to the engine: with a copy of ours open, nobody would
