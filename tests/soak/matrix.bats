@@ -7,7 +7,7 @@
 	local code=0
 	XDG_RUNTIME_DIR=$BATS_TEST_TMPDIR setpriv --pdeathsig KILL \
 		"$BATS_TEST_DIRNAME/../../bin/nat-lab" matrix \
-		-o "$BATS_TEST_TMPDIR/svg" >"$BATS_TEST_TMPDIR/cells" \
+		-o "$BATS_TEST_TMPDIR/matrix.svg" >"$BATS_TEST_TMPDIR/cells" \
 		2>"$BATS_TEST_TMPDIR/err" 3>&- || code=$?
 	cat "$BATS_TEST_TMPDIR/err"
 	sed -n 's/^nat-lab: info: /# /p' "$BATS_TEST_TMPDIR/err" >&3
