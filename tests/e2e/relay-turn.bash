@@ -328,7 +328,8 @@ ours() {
 	local t at
 	certificate
 	# who ends gives its allocation back: there is only one
-	relayd -b ::1 -a 127.0.0.2 -C cert.pem -K key.pem -A 1
+	relayd -b ::1 -a 127.0.0.2 -a 127.0.1.0/24 -C cert.pem -K key.pem -A 1 \
+	    -c relay.control
 	for t in udp tcp tls; do
 		listen d 7001
 		listen e 7002 127.0.0.2
@@ -347,10 +348,21 @@ ours() {
 	turn p -k secret -r 46 127.0.0.1:4478
 	has p.out ' relayed=127.0.0.1:[0-9]* relayed6=\[::1\]:[0-9]* '
 	stop p
+	# as many peers as there may be, each with a channel
+	# shellcheck disable=SC2046
+	turn p -k secret -d 7001 $(seq -f 127.0.1.%g:7 64) 127.0.0.1:4478
+	has p.out ' state=granted' 64
+	within channels 64
+	stop p
 	# not to where the relay refuses
 	turn p -k secret -d 7001 127.0.0.3 127.0.0.1:4478
 	has p.out 'permission peer=127.0.0.3 state=refused code=403'
 	stop p
+}
+
+channels() { # NUMBER: of the only allocation
+	socat -t5 - UNIX-CONNECT:relay.control <<<allocations |
+	    grep -qx "allocation .* permissions=$1 channels=$1"
 }
 
 lost() {

@@ -162,7 +162,7 @@ all_or_nothing(void **state)
 		stun_put_xor_addr(&b, TURN_XOR_PEER_ADDRESS, &a);
 	}
 	assert_int_equal(asked(&w, &c, &b), 0);
-	assert_int_equal(send_to(&w, &c, "192.0.2.115:9", "x"), ANSWER_FORWARD);
+	assert_int_equal(send_to(&w, &c, "192.0.2.163:9", "x"), ANSWER_FORWARD);
 	assert_int_equal(permit(&w, &c, "192.0.2.200:1"), 508);
 	assert_int_equal(bind_channel(&w, &c, 0x4000, "192.0.2.200:1"), 508);
 	/* that made no channel */
