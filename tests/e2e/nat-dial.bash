@@ -18,21 +18,9 @@ mount --bind "$1" /run/out
 mkdir -m 1777 /run/tmp
 export TMPDIR=/run/tmp
 cd /run/t
-ip link set lo up
-ip link add name both type veth peer name other
-ip addr add 198.51.100.1/24 dev both
-ip link set both up
-ip link set other up
-
-# block NAME: an example of the page
-block() {
-	awk -v mark=".\\\\\" dial: $1" '
-		$0 == mark { wanted = 1 }
-		/^\.Ed/ { if (inside) exit }
-		inside { print }
-		/^\.Bd -literal/ { inside = wanted }' \
-	    "$here/../../man/nat-dial.1" | sed 's/\\e/\\/g'
-}
+# shellcheck source=tests/e2e/nat-site.bash
+. "$here/nat-site.bash"
+host
 
 (umask 077 && wg genkey >server.key)
 server=$(wg pubkey <server.key)@198.51.100.1
@@ -52,7 +40,7 @@ export NATKIT_DIR=our
 
 # example NAME: prints the web page and nothing else
 example() {
-	[ "$(sh -euc "$(block "$1")")" = hello ]
+	[ "$(sh -euc "$(literal "$here/../../man/nat-dial.1" "dial: $1")")" = hello ]
 	grep -q '^GET / HTTP' asked
 	rm asked
 }
@@ -174,13 +162,5 @@ check_busy() {
 }
 
 for name in $(compgen -A function | sed -n 's/^check_//p'); do
-	got=0 begun=$EPOCHREALTIME
-	(
-		trap '[ $? = 0 ] || tail -n 20 pi.err web.err' EXIT
-		set -ex
-		check_"$name"
-	) >"/run/out/$name.out" 2>&1 </dev/null &
-	wait $! || got=$? # in a list, set -e would not count
-	echo "$got" >"/run/out/$name.code"
-	echo "$name: $got, $begun $EPOCHREALTIME" >>/run/out/times
+	check "$name"
 done

@@ -5,17 +5,10 @@
 
 bats_require_minimum_version 1.5.0
 
+. "$BATS_TEST_DIRNAME/nat-site.bash"
+
 setup_file() {
-	[ "$(id -u)" -eq 0 ] || return 0
-	cd "$BATS_TEST_DIRNAME"
-	NATKIT_BUILD=${NATKIT_BUILD:-../../build} timeout -k 1 120 \
-	    setpriv --pdeathsig KILL \
-	    unshare -mnp --fork --kill-child --mount-proc \
-	    bash nat-dial.bash "$BATS_FILE_TMPDIR" \
-	    >"$BATS_FILE_TMPDIR/log" 2>&1 || {
-		cat "$BATS_FILE_TMPDIR/log" >&2
-		return 1
-	}
+	run_site nat-dial
 }
 
 setup() {
@@ -23,17 +16,6 @@ setup() {
 	export NATKIT_BUILD=${NATKIT_BUILD:-$BATS_TEST_DIRNAME/../../build}
 	export TMPDIR=$BATS_TEST_TMPDIR/tmp
 	mkdir "$TMPDIR"
-}
-
-checks() {
-	local name
-	[ "$(id -u)" -eq 0 ] || skip 'needs root for namespaces'
-	for name; do
-		[ "$(cat "$BATS_FILE_TMPDIR/$name.code")" = 0 ] || {
-			cat "$BATS_FILE_TMPDIR/$name.out"
-			return 1
-		}
-	done
 }
 
 # refused CODE PATTERN args: nothing on stdout, one line that helps

@@ -34,6 +34,9 @@ export TMPDIR=/run/tmp
 cd /run/m
 PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
 
+# shellcheck source=tests/e2e/nat-site.bash
+. "$here/nat-site.bash"
+
 # within PROG ARGS: tries until it succeeds, at most 500 times.
 within() {
 	local _
@@ -45,15 +48,10 @@ within() {
 	exit 99
 }
 
-# block PAGE KIND NAME: as a reader of the formatted page sees it
+# block PAGE KIND NAME: an example of the page, with this site's keys
 block() {
-	awk -v mark=".\\\\\" $2: $3" '
-		$0 == mark { wanted = 1 }
-		/^\.Ed/ { if (inside) exit }
-		inside { print }
-		/^\.Bd -literal/ { inside = wanted }' "$page/$1" |
-		sed -e 's/^\\&//' -e 's/\\e/\\/g' \
-		    -e "s|SERVERKEY|${server:-}|g" -e "s|PEERKEY|${pi:-}|g" \
+	literal "$page/$1" "$2: $3" |
+		sed -e "s|SERVERKEY|${server:-}|g" -e "s|PEERKEY|${pi:-}|g" \
 		    -e "s|USERKEY|${user:-}|g" -e "s|ALICEKEY|${ssh_key:-}|g"
 }
 
@@ -88,11 +86,7 @@ accounts() {
 }
 
 network() {
-	ip link set lo up
-	ip link add name both type veth peer name other
-	ip addr add 198.51.100.1/24 dev both
-	ip link set both up
-	ip link set other up
+	host
 	printf '%s\n' '127.0.0.1 localhost' \
 	    '198.51.100.1 rendezvous.example.org' \
 	    '127.0.0.2 gateway.example.org gateway' >/etc/hosts
@@ -421,19 +415,10 @@ trap '[ $? = 0 ] || tail -n 20 ./*.err ./*.log' EXIT
 site
 # lane NAME...: these checks, one after the other
 lane() {
-	local begun got
 	for name; do
-		begun=$EPOCHREALTIME got=0
-		mkdir -m 777 "/run/m/put.$name"
-		(
-			trap '[ $? = 0 ] || tail -n 5 /run/m/*.err /run/m/*.log' EXIT
-			set -ex
-			put=/run/m/put.$name
-			check_"$name"
-		) >"/run/out/$name.out" 2>&1 </dev/null &
-		wait $! || got=$? # in a list, set -e would not count
-		echo "$got" >"/run/out/$name.code"
-		echo "$name: $got, $begun $EPOCHREALTIME" >>/run/out/times
+		put=/run/m/put.$name
+		mkdir -m 777 "$put"
+		check "$name"
 	done
 }
 

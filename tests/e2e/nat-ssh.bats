@@ -6,17 +6,10 @@
 
 bats_require_minimum_version 1.5.0
 
+. "$BATS_TEST_DIRNAME/nat-site.bash"
+
 setup_file() {
-	[ "$(id -u)" -eq 0 ] || return 0
-	cd "$BATS_TEST_DIRNAME"
-	NATKIT_BUILD=${NATKIT_BUILD:-../../build} timeout -k 1 120 \
-	    setpriv --pdeathsig KILL \
-	    unshare -mnp --fork --kill-child --mount-proc \
-	    bash nat-ssh.bash "$BATS_FILE_TMPDIR" \
-	    >"$BATS_FILE_TMPDIR/log" 2>&1 || {
-		cat "$BATS_FILE_TMPDIR/log" >&2
-		return 1
-	}
+	run_site nat-ssh
 }
 
 setup() {
@@ -25,18 +18,6 @@ setup() {
 	unset NATKIT_PIPE_OPTIONS SSH_ORIGINAL_COMMAND
 	key=GDg5cdLXcECghxvfGDg5cdLXcECghxvfGDg5cdLXcEs=
 	cd "$BATS_TEST_TMPDIR"
-}
-
-# checks NAME...: nat-ssh.bash has done them
-checks() {
-	local name
-	[ "$(id -u)" -eq 0 ] || skip 'needs root for users and namespaces'
-	for name; do
-		[ "$(cat "$BATS_FILE_TMPDIR/$name.code")" = 0 ] || {
-			cat "$BATS_FILE_TMPDIR/$name.out"
-			return 1
-		}
-	done
 }
 
 # refused CODE PATTERN prog args: nothing on stdout, one line that helps
