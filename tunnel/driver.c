@@ -12,13 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "follow.h"
 #include "line.h"
+#include "onpath.h"
 #include "record.h"
 #include "wants.h"
 
@@ -216,41 +216,13 @@ take_line(void *arg, const char *line, size_t len)
 /* ---- the program ---- */
 
 static bool
-is_there(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
-	       access(path, X_OK) == 0;
-}
-
-static bool
 try(struct driver *d, const char *folder, const char *more)
 {
 	int n = snprintf(
 	    d->program, sizeof(d->program), "%s%s/" PROGRAM, folder, more);
 
-	return n > 0 && (size_t)n < sizeof(d->program) && is_there(d->program);
-}
-
-static bool
-try_path(struct driver *d)
-{
-	const char *list = getenv("PATH");
-	char one[PATH_MAX];
-	size_t len;
-
-	for (; list != NULL && *list != '\0';
-	     list += len + (list[len] == ':')) {
-		len = strcspn(list, ":");
-		if (len == 0 || len >= sizeof(one))
-			continue;
-		memcpy(one, list, len);
-		one[len] = '\0';
-		if (try(d, one, ""))
-			return true;
-	}
-	return false;
+	return n > 0 && (size_t)n < sizeof(d->program) &&
+	       onpath_look(d->program, NULL) == 0;
 }
 
 /* As the scripts find programs: next to us, in $NATKIT_BUILD, in the bin of a
@@ -273,7 +245,7 @@ find_program(struct driver *d)
 		return true;
 	if (slash != NULL && try(d, d->build, "/../bin"))
 		return true;
-	return try_path(d);
+	return onpath_look(PROGRAM, d->program) == 0;
 }
 
 /* In the child, up to exec. */

@@ -3,7 +3,7 @@
 #include "onpath.h"
 
 #include <errno.h>
-#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,13 +11,14 @@
 #include <unistd.h>
 
 int
-onpath_look(const char *program)
+onpath_look(const char *program, char out[PATH_MAX])
 {
 	const char *list = getenv("PATH");
 	char path[PATH_MAX];
-	int rc = -ENOENT;
+	int rc = -ENOENT, n;
 	struct stat st;
 	size_t len;
+	bool more;
 
 	if (strchr(program, '/') != NULL)
 		list = "";
@@ -25,14 +26,18 @@ onpath_look(const char *program)
 		list = "/bin:/usr/bin";
 	do {
 		len = strcspn(list, ":");
-		snprintf(path, sizeof(path), "%.*s%s%s", (int)len, list,
+		n = snprintf(path, sizeof(path), "%.*s%s%s", (int)len, list,
 		    len > 0 ? "/" : "", program);
-		list += len + (list[len] == ':');
-		if (stat(path, &st) == -1)
+		more = list[len] == ':';
+		list += len + more;
+		if (n < 0 || (size_t)n >= sizeof(path) || stat(path, &st) == -1)
 			continue;
-		if (S_ISREG(st.st_mode) && access(path, X_OK) == 0)
+		if (S_ISREG(st.st_mode) && access(path, X_OK) == 0) {
+			if (out != NULL)
+				memcpy(out, path, (size_t)n + 1);
 			return 0;
+		}
 		rc = -EACCES;
-	} while (*list != '\0');
+	} while (more);
 	return rc;
 }

@@ -3,7 +3,10 @@
 #ifndef NATKIT_ONPATH_H
 #define NATKIT_ONPATH_H
 
-/* Returns 0 when that is there and may be run, -ENOENT, or -EACCES. */
-int onpath_look(const char *program);
+#include <limits.h>
+
+/* Returns 0 when that is there and may be run, and its path in out (unless that
+ * is NULL); -ENOENT; or -EACCES. */
+int onpath_look(const char *program, char out[PATH_MAX]);
 
 #endif

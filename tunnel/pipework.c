@@ -417,7 +417,7 @@ allows_program(const struct pipework *w)
 static void
 check_program(const char *program)
 {
-	int rc = onpath_look(program);
+	int rc = onpath_look(program, NULL);
 
 	if (rc == -ENOENT)
 		fatalx(127, "the program %s isn't there", program);
