@@ -24,9 +24,9 @@ struct seen {
 struct pipeboard {
 	struct pipeboard_config c;
 	struct control *control;
-	bool watched; /* by somebody, once */
-	struct seen *seen;
-	size_t n;
+	bool watched;	   /* by somebody, once */
+	struct seen *seen; /* by number, but for those of this tick */
+	size_t n, known;   /* all; those of ticks before */
 };
 
 static const char *
@@ -208,10 +208,13 @@ joint_after(struct pipeboard *b, uint64_t number)
 		for (struct joint *j = NULL;
 		     (j = joint_next_of(l, j)) != NULL;) {
 			joint_status(j, &s);
-			if (s.number <= number || s.number >= best_number)
+			if (s.number <= number)
 				continue;
-			best = j;
-			best_number = s.number;
+			if (s.number < best_number) {
+				best = j;
+				best_number = s.number;
+			}
+			break;
 		}
 	return best;
 }
@@ -341,19 +344,29 @@ pipeboard_route(struct pipeboard *b, const struct forwarding *f)
 	control_publish(b->control, &r);
 }
 
+static int
+compare_seen(const void *a, const void *b)
+{
+	uint64_t x = ((const struct seen *)a)->number;
+	uint64_t y = ((const struct seen *)b)->number;
+
+	return (x > y) - (x < y);
+}
+
 static void
 tell_stream(struct pipeboard *b, const struct joint *j, uint64_t number)
 {
+	struct seen one = {.number = number, .here = true}, *known;
 	struct record r;
 
-	for (size_t i = 0; i < b->n; i++)
-		if (b->seen[i].number == number) {
-			b->seen[i].here = true;
-			return;
-		}
+	known = bsearch(&one, b->seen, b->known, sizeof(one), compare_seen);
+	if (known != NULL) {
+		known->here = true;
+		return;
+	}
 	if (b->n == WATCHED)
 		return;
-	b->seen[b->n++] = (struct seen){.number = number, .here = true};
+	b->seen[b->n++] = one;
 	stream_record(b, &r, j, NULL);
 	control_publish(b->control, &r);
 }
@@ -374,7 +387,8 @@ tell_gone(struct pipeboard *b)
 		record_put(&r, "state", "closed");
 		control_publish(b->control, &r);
 	}
-	b->n = left;
+	b->n = b->known = left;
+	qsort(b->seen, b->n, sizeof(*b->seen), compare_seen);
 }
 
 void
