@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "addr_fixture.h"
 #include "responder.h"
 #include "stun.h"
 
@@ -28,15 +29,6 @@ struct fixture {
 	struct stun_msg m; /* the answer */
 	uint64_t now_ms;
 };
-
-static inline struct addr
-at(const char *text)
-{
-	struct addr a;
-
-	assert_int_equal(addr_parse(&a, text), 0);
-	return a;
-}
 
 static inline void
 places(struct responder_family *f, const char *a1, const char *a2,

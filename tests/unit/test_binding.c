@@ -10,20 +10,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "addr_fixture.h"
 #include "stun.h"
 
 #define START UINT64_C(7000000000)
 
 static struct addr server, other_port, other_ip, local, mapped;
-
-static struct addr
-at(const char *text)
-{
-	struct addr a;
-
-	assert_int_equal(addr_parse(&a, text), 0);
-	return a;
-}
 
 static int
 set_up(void **state)

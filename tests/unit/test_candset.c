@@ -10,14 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-static struct addr
-at(const char *text)
-{
-	struct addr a;
-
-	assert_int_equal(addr_parse(&a, text), 0);
-	return a;
-}
+#include "addr_fixture.h"
 
 static int
 host(struct candset *s, const char *text)

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <errno.h>
 
+#include "addr_fixture.h"
 #include "checklist.h"
 #include "port.h"
 
@@ -31,15 +32,6 @@ static unsigned n_sent, n_reports;
 static struct report last;
 static struct addr local;
 static bool yes = true, no = false;
-
-static struct addr
-address(const char *text)
-{
-	struct addr a;
-
-	assert_int_equal(addr_parse(&a, text), 0);
-	return a;
-}
 
 static void
 drain(void)
@@ -84,13 +76,13 @@ start(bool again)
 	next = UINT64_MAX;
 	n_sent = n_reports = 0;
 	memset(&last, 0, sizeof(last));
-	local = address("10.0.0.1:51820");
+	local = at("10.0.0.1:51820");
 }
 
 static void
 remote(enum candidate_type type, const char *text, uint32_t priority)
 {
-	const struct remote r = {type, address(text), priority};
+	const struct remote r = {type, at(text), priority};
 
 	assert_int_equal(checklist_remote(&x, 1, &r), 0);
 }
@@ -124,7 +116,7 @@ two_candidates(bool controlling)
 static struct output *
 check_to(const char *text, bool nominating)
 {
-	struct addr a = address(text);
+	struct addr a = at(text);
 	struct stun_attr attr;
 	struct stun_msg m;
 
@@ -145,7 +137,7 @@ answer_from(const char *to, const char *from, const struct check_credentials *c)
 {
 	struct output *o = check_to(to, false);
 	uint8_t data[CHECK_MAX];
-	struct addr a = address(from);
+	struct addr a = at(from);
 	struct stun_msg m;
 	int len, rc;
 
@@ -172,7 +164,7 @@ check_from(const char *from, bool nominate, const struct check_credentials *c)
 	    .nominate = nominate,
 	    .controlling = !x.controlling};
 	uint8_t data[CHECK_MAX], tid[STUN_TID_LEN];
-	struct addr a = address(from);
+	struct addr a = at(from);
 	struct stun_msg m;
 	int len, rc;
 
@@ -327,7 +319,7 @@ mirror(void **state)
 	    .controlling = *(bool *)*state,
 	    .credentials = {"userAAAA", "aaaaaaaaaaaaaaaaaaaaaaaa", "userAAAA",
 		"aaaaaaaaaaaaaaaaaaaaaaaa"}};
-	struct addr self = address("127.0.0.1:51820");
+	struct addr self = at("127.0.0.1:51820");
 	unsigned seen = 0;
 
 	start(false);
@@ -517,9 +509,8 @@ gone_while_direct(void **state)
 static void
 counts(void **state)
 {
-	const struct remote bad = {CANDIDATE_HOST, address("224.0.0.1:5"), 1};
-	const struct remote unknown = {
-	    CANDIDATE_NONE, address("192.0.2.9:5"), 1};
+	const struct remote bad = {CANDIDATE_HOST, at("224.0.0.1:5"), 1};
+	const struct remote unknown = {CANDIDATE_NONE, at("192.0.2.9:5"), 1};
 
 	(void)state;
 	start(false);
@@ -542,7 +533,7 @@ counts(void **state)
 static void
 mixed_generations(void **state)
 {
-	const struct remote r = {CANDIDATE_HOST, address("192.0.2.9:5"), 1};
+	const struct remote r = {CANDIDATE_HOST, at("192.0.2.9:5"), 1};
 
 	(void)state;
 	start(false);
@@ -581,7 +572,7 @@ port_errors(void **state)
 static void
 one_port_error(void **state)
 {
-	struct addr a = address("10.0.0.2:1000");
+	struct addr a = at("10.0.0.2:1000");
 
 	(void)state;
 	two_candidates(true);
@@ -622,7 +613,7 @@ rate(void **state)
 static void
 too_many_candidates(void **state)
 {
-	const struct remote r = {CANDIDATE_HOST, address("192.0.2.99:5"), 1};
+	const struct remote r = {CANDIDATE_HOST, at("192.0.2.99:5"), 1};
 	char text[32];
 
 	(void)state;

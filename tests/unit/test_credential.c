@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include "addr_fixture.h"
+
 #define SECRET "correct horse battery staple"
 #define KEY_A "CQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 #define KEY_B "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI="
@@ -28,15 +30,6 @@ secret(const char *text)
 
 	memcpy(s.bytes, text, s.len);
 	return s;
-}
-
-static struct addr
-at(const char *text)
-{
-	struct addr a;
-
-	assert_int_equal(addr_parse(&a, text), 0);
-	return a;
 }
 
 static int

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "addr_fixture.h"
 #include "ours.h"
 
 static void
@@ -18,15 +19,6 @@ feed(struct feed *f, const char *type, const char *endpoint)
 	c->type = (uint8_t)offer_type_parse(type);
 	c->priority = 7;
 	assert_int_equal(addr_parse(&c->addr, endpoint), 0);
-}
-
-static struct addr
-at(const char *text)
-{
-	struct addr a;
-
-	assert_int_equal(addr_parse(&a, text), 0);
-	return a;
 }
 
 static void

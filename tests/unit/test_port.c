@@ -16,17 +16,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "addr_fixture.h"
 #include "port.h"
 #include "stun.h"
-
-static struct addr
-v4(const char *text)
-{
-	struct addr a;
-
-	assert_int_equal(addr_parse(&a, text), 0);
-	return a;
-}
 
 static size_t
 make_stun(uint8_t *out, size_t cap)
@@ -45,8 +37,8 @@ make_datagram(uint8_t out[PORT_HEADER_LEN])
 	struct port_msg m = {
 	    .op = PORT_DATAGRAM,
 	    .ttl = 7,
-	    .remote = v4("192.0.2.1:51820"),
-	    .local = v4("[2001:db8::1]:3478"),
+	    .remote = at("192.0.2.1:51820"),
+	    .local = at("[2001:db8::1]:3478"),
 	};
 
 	return port_encode(&m, out);
@@ -119,8 +111,8 @@ decode_refuses_payloads(void **state)
 static void
 round_trip(void **state)
 {
-	struct addr remote = v4("192.0.2.1:51820");
-	struct addr local = v4("[2001:db8::1]:3478");
+	struct addr remote = at("192.0.2.1:51820");
+	struct addr local = at("[2001:db8::1]:3478");
 	uint8_t b[PORT_HEADER_LEN + 3], again[PORT_HEADER_LEN];
 	struct port_msg m;
 
@@ -253,7 +245,7 @@ connect_takes_hello(void **state)
 {
 	struct place p;
 	struct port *port = NULL;
-	struct addr to = v4("192.0.2.1:9");
+	struct addr to = at("192.0.2.1:9");
 	uint8_t msg[64], buf[PORT_MAX];
 	struct port_msg m;
 	int fds[2];
@@ -271,7 +263,7 @@ connect_takes_hello(void **state)
 	    port_send(port, &to, NULL, 0, msg, make_stun(msg, sizeof(msg))),
 	    -ENETUNREACH);
 	/* once nat-port goes, the client learns it */
-	to = v4("[2001:db8::1]:9");
+	to = at("[2001:db8::1]:9");
 	assert_int_equal(
 	    port_send(port, &to, NULL, 0, msg, make_stun(msg, sizeof(msg))), 0);
 	assert_int_equal(
@@ -285,7 +277,7 @@ static void
 bind_refuses(void **state)
 {
 	struct port *a = NULL, *b = NULL;
-	struct addr to = v4("127.0.0.1:9"), none = {.family = ADDR_NONE};
+	struct addr to = at("127.0.0.1:9"), none = {.family = ADDR_NONE};
 	uint8_t msg[64];
 	size_t len = make_stun(msg, sizeof(msg));
 
@@ -376,7 +368,7 @@ bind_exchanges(void **state)
 static void
 source_follows_routing(void **state)
 {
-	struct addr to = v4("127.0.0.1:9"), got, want = v4("127.0.0.1:0");
+	struct addr to = at("127.0.0.1:9"), got, want = at("127.0.0.1:0");
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
 	(void)state;
@@ -385,7 +377,7 @@ source_follows_routing(void **state)
 	assert_int_equal(addr_parse_ip(&to, "127.0.0.9", 9), 0);
 	assert_int_equal(port_source_with(fd, &got, &to), 0);
 	assert_true(addr_equal(&got, &want));
-	to = v4("127.0.0.1:9");
+	to = at("127.0.0.1:9");
 	assert_int_equal(port_source_with(fd, &got, &to), 0);
 	assert_true(addr_equal(&got, &want));
 	to.family = ADDR_NONE;

@@ -10,17 +10,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "addr_fixture.h"
+
 static const uint8_t tid[STUN_TID_LEN] = "twelve bytes";
 static struct addr server, local, mapped, plain, other;
-
-static struct addr
-at(const char *text)
-{
-	struct addr a;
-
-	assert_int_equal(addr_parse(&a, text), 0);
-	return a;
-}
 
 static int
 set_up(void **state)

@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "addr_fixture.h"
+
 #define REFRESH_MS 20000
 
 static struct relaybinding b;
@@ -24,15 +26,6 @@ static uint8_t sent[RELAYBINDING_MAX];
 static size_t sent_len;
 static struct addr sent_to;
 static int sends;
-
-static struct addr
-at(const char *text)
-{
-	struct addr a;
-
-	assert_int_equal(addr_parse(&a, text), 0);
-	return a;
-}
 
 static void
 make_record(const char *first, const char *second, uint64_t expiry_s)

@@ -10,6 +10,8 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "addr_fixture.h"
+
 /* A server, and a NAT before the one who asks. */
 struct sim {
 	struct addr a1, a2, b1, b2; /* by address and port */
@@ -33,22 +35,13 @@ struct sim {
 	unsigned int asked;
 };
 
-static struct addr
-addr(const char *text)
-{
-	struct addr a;
-
-	assert_int_equal(addr_parse(&a, text), 0);
-	return a;
-}
-
 static struct sim
 good(void)
 {
-	return (struct sim){.a1 = addr("192.0.2.1:3478"),
-	    .a2 = addr("192.0.2.1:3479"),
-	    .b1 = addr("192.0.2.2:3478"),
-	    .b2 = addr("192.0.2.2:3479")};
+	return (struct sim){.a1 = at("192.0.2.1:3478"),
+	    .a2 = at("192.0.2.1:3479"),
+	    .b1 = at("192.0.2.2:3478"),
+	    .b2 = at("192.0.2.2:3479")};
 }
 
 static void
@@ -74,8 +67,7 @@ serve(struct sim *s, const struct servercheck_ask *q, struct answer *a,
 		return false;
 	memset(a, 0, sizeof(*a));
 	a->len = 100;
-	a->mapped =
-	    addr(s->dependent && b ? "198.51.100.1:7" : "198.51.100.1:6");
+	a->mapped = at(s->dependent && b ? "198.51.100.1:7" : "198.51.100.1:6");
 	a->from = *place[b ^ (q->q.change_ip && !s->no_other)]
 			[port2 ^ (q->q.change_port && !s->no_other &&
 				     !s->stuck_port)];
@@ -93,7 +85,7 @@ serve(struct sim *s, const struct servercheck_ask *q, struct answer *a,
 	if (s->same_port)
 		a->other = s->b1;
 	if (s->loopback_other)
-		a->other = addr("127.0.0.1:3479");
+		a->other = at("127.0.0.1:3479");
 	if (q->q.unknown != 0 && !s->ignores)
 		refuse(a, q->q.unknown, !s->no_list);
 	if (q->q.padding > 0) {

@@ -8,20 +8,12 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "addr_fixture.h"
 #include "mapping.h"
 #include "stun.h"
 
 #define MS UINT64_C(1000)
 #define START (UINT64_C(90000000) * MS)
-
-static struct addr
-at(const char *text)
-{
-	struct addr a;
-
-	assert_int_equal(addr_parse(&a, text), 0);
-	return a;
-}
 
 /* Steps until nothing is due; returns how many requests went out, and the
  * last event other than a send. */

@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include "addr_fixture.h"
+
 #define START UINT64_C(5000000000)
 #define COOKIE_NONCE "obMatJos2gAAAn1" /* says: PASSWORD-ALGORITHMS */
 
@@ -26,15 +28,6 @@ static struct stun_msg asked;
 static uint8_t key[32];
 static size_t key_len;
 static bool sha256;
-
-static struct addr
-at(const char *text)
-{
-	struct addr a;
-
-	assert_int_equal(addr_parse(&a, text), 0);
-	return a;
-}
 
 static int
 setup(void **state)

@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "addr_fixture.h"
 #include "cursor.h"
 #include "turnserver.h"
 
@@ -136,15 +137,6 @@ world_end(struct world *w)
 	assert_int_equal(w->opened, 0);
 	assert_int_equal(w->n_held, 0);
 	accounts_free(w->accounts);
-}
-
-static inline struct addr
-at(const char *text)
-{
-	struct addr a;
-
-	assert_int_equal(addr_parse(&a, text), 0);
-	return a;
 }
 
 static inline void
