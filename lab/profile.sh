@@ -275,7 +275,10 @@ pf_allocate() {
 	case $pf_allocation in
 	preserving)
 		echo "ip protocol udp udp sport @taken_$2 $pf_any"
-		echo "ip protocol udp snat to $1:udp sport $pf_c" ;;
+		# A port that an early packet holds is lost: then another one.
+		pf_w=:'udp sport'
+		[ "$pf_input" = drop ] || pf_w=''
+		echo "ip protocol udp snat to $1$pf_w $pf_c" ;;
 	random) echo "ip protocol udp $pf_any" ;;
 	overloading) echo "ip protocol udp snat to $1 $pf_c" ;;
 	sequential)
@@ -398,6 +401,8 @@ pf_learn() {
 	pf_keep active "$pf_active"
 	cat <<-N
 	chain owned {
+		$([ -z "$pf_one" ] || echo "$pf_p4 ct reply ip daddr" \
+		    "{ $(pf_split "$pf_one" | sed 's/.*=//' | pf_join) } return")
 		$([ "$pf_allocation" = overloading ] || cat <<-M
 		$pf_p4 $pf_ext . $pf_key @pairs return
 		$pf_p4 $pf_ext @taken drop comment "drop collision"

@@ -376,6 +376,12 @@ change() {
 	nat-lab nat na profile=ei-ei >nat.out
 	[ "$(mapped ha 5002 192.0.2.1)" = 198.51.100.2:5002 ] ||
 		fail "the pool is still there"
+	# An early packet takes the port, and no more than that.
+	nat-lab nat na input=open >nat.out
+	send pub 198.51.100.2 5003 early bind=192.0.2.1:4003
+	listen pub 4003
+	send ha 192.0.2.1 4003 late sourceport=5003
+	await grep -q '^late$' pub.4003
 }
 
 # A packet that comes while a NAT changes, right before it forgets.
@@ -467,6 +473,15 @@ one_to_one() {
 	came hb 4000 mine na 192.168.1.3 || fail "1:1 does not let in"
 	[ "$(mapped ha 5000 192.0.2.1)" = 198.51.100.102:5000 ]
 	[ "$(mapped hb 5000 192.0.2.2)" = 198.51.100.103:5000 ]
+	# One host has an address, the others have a NAT that maps otherwise.
+	nat-lab nat na profile=apd-apd \
+		one_to_one=192.168.1.2=198.51.100.102 >nat.out
+	[ "$(mapped ha 5001 192.0.2.1)" = 198.51.100.102:5001 ]
+	[ "$(mapped ha 5001 192.0.2.2)" = 198.51.100.102:5001 ]
+	case $(mapped hb 5001 192.0.2.1) in
+	198.51.100.2:*) ;;
+	*) fail "hb has the address of ha" ;;
+	esac
 }
 
 neighbours() {
