@@ -39,7 +39,7 @@ check(const struct ask *a)
 	require(a->servers <= WANTS_SERVERS && a->forwards <= ASK_FORWARDS &&
 		a->demand.n <= DEMAND_MAX);
 	for (size_t i = 0; i < a->servers; i++)
-		require(strlen(a->server[i]) < WANTS_SERVER);
+		require(strlen(a->server[i]) < KEY_SERVER_STRLEN);
 	for (size_t i = 0; i < a->demand.n; i++)
 		require(a->demand.text[i][0] == '-' &&
 			strlen(a->demand.text[i]) < DEMAND_TEXT);
