@@ -7,7 +7,9 @@
  *
  * A request is the plainest there is (20 bytes, RFC 8489 section 5). The bare
  * loop answers each with as many bytes as nat-stund's answer has, from a
- * socket with the same buffers.
+ * socket with the same buffers. They come from 32 clients that ask without
+ * end, and from 20 000, each with an address of its own, that ask in turn: a
+ * public server's are many, and what a server keeps of each has its price.
  *
  * coturn: --stun-only, UDP only, one relay thread (-m 0, 1 and 2 are within
  * 2 % of each other here), and without SOFTWARE, MAPPED-ADDRESS and
@@ -46,6 +48,10 @@ _Static_assert(WINDOW <= BATCH, "a window is sent at once");
 #define ANSWER_MAX 512
 #define CHILDREN 8
 
+#define MANY (20000 / SOURCES)	/* addresses of each socket */
+#define FIRST_CLIENT 0x7f400001 /* 127.64.0.1 */
+_Static_assert(MANY *SOURCES < 1 << 22, "all are loopback's");
+
 /* What the issue asks for. */
 #define GOAL_COTURN 1.8
 #define GOAL_ECHO 0.90
@@ -80,11 +86,15 @@ struct batch {
 	struct iovec iov[BATCH];
 	struct sockaddr_in from[BATCH];
 	uint8_t data[BATCH][ANSWER_MAX];
+	_Alignas(struct cmsghdr) char control[BATCH][CMSG_SPACE(
+	    sizeof(struct in_pktinfo))];
 };
 
 static struct source {
 	int fd;
-	int open; /* requests without an answer */
+	int open;	   /* requests without an answer */
+	uint32_t first;	   /* address of those that it asks for */
+	uint32_t n, asked; /* so many of them, 0: for itself; so many asked */
 } sources[SOURCES];
 static struct batch in, out;
 static uint32_t serial;
@@ -338,13 +348,36 @@ cpu_seconds(pid_t pid)
 	return sum;
 }
 
+/* Whose request this is. */
+static void
+set_client(struct msghdr *mh, char *control, struct source *s)
+{
+	struct in_pktinfo info = {.ipi_ifindex = 0};
+	struct cmsghdr *c;
+
+	mh->msg_control = NULL;
+	mh->msg_controllen = 0;
+	if (s->n == 0)
+		return;
+	info.ipi_spec_dst.s_addr = htonl(s->first + s->asked++ % s->n);
+	mh->msg_control = control;
+	mh->msg_controllen = CMSG_SPACE(sizeof(info));
+	c = CMSG_FIRSTHDR(mh);
+	c->cmsg_level = IPPROTO_IP;
+	c->cmsg_type = IP_PKTINFO;
+	c->cmsg_len = CMSG_LEN(sizeof(info));
+	memcpy(CMSG_DATA(c), &info, sizeof(info));
+}
+
 static void
 send_more(struct source *s)
 {
 	int n = WINDOW - s->open, done = 0;
 
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i++) {
 		make_request(out.data[i]);
+		set_client(&out.hdr[i].msg_hdr, out.control[i], s);
+	}
 	while (done < n) {
 		int sent = sendmmsg(
 		    s->fd, out.hdr + done, (unsigned int)(n - done), 0);
@@ -430,20 +463,35 @@ drain(struct contestant *c)
 	}
 }
 
+/* each: so many clients of a socket; 0: it is one. A socket that is connected
+ * has one address. */
 static void
-measure(struct contestant *c, int round, uint64_t duration_us)
+open_sources(uint16_t port, uint32_t each)
 {
-	struct sockaddr_in to = local(c->port);
+	struct sockaddr_in to = local(port);
+
+	for (uint32_t i = 0; i < SOURCES; i++) {
+		sources[i] = (struct source){.fd = udp_socket(),
+		    .first = FIRST_CLIENT + i * each,
+		    .n = each};
+		if (each == 0 && connect(sources[i].fd, (struct sockaddr *)&to,
+				     sizeof(to)) == -1)
+			die("connect");
+	}
+	for (int i = 0; i < BATCH; i++) {
+		out.from[i] = to;
+		out.hdr[i].msg_hdr.msg_name = each == 0 ? NULL : &out.from[i];
+		out.hdr[i].msg_hdr.msg_namelen = each == 0 ? 0 : sizeof(to);
+	}
+}
+
+static void
+measure(struct contestant *c, uint32_t each, int round, uint64_t duration_us)
+{
 	uint64_t answers, from_us;
 	double cpu, wall;
 
-	for (int i = 0; i < SOURCES; i++) {
-		sources[i].fd = udp_socket();
-		sources[i].open = 0;
-		if (connect(sources[i].fd, (struct sockaddr *)&to,
-			sizeof(to)) == -1)
-			die("connect");
-	}
+	open_sources(c->port, each);
 	generate(c, duration_us / 10); /* to warm up */
 	cpu = cpu_seconds(c->pid);
 	from_us = now_us();
@@ -498,10 +546,13 @@ report_ratio(const char *what, int a, int b, double goal, int rounds)
 }
 
 static void
-report(int rounds)
+report(int clients, int rounds)
 {
-	printf("%-28s %12s %12s %6s %7s %6s\n", "Binding requests, one core",
-	    "per second", "per CPU s", "CPU %", "answer", "lost");
+	char title[64];
+
+	snprintf(title, sizeof(title), "Binding, %d clients", clients);
+	printf("%-28s %12s %12s %6s %7s %6s\n", title, "per second",
+	    "per CPU s", "CPU %", "answer", "lost");
 	for (int i = 0; i < CONTESTANTS; i++) {
 		struct contestant *c = &all[i];
 
@@ -527,9 +578,24 @@ report(int rounds)
 		}
 }
 
+/* Returns whether nat-stund's answers were right. */
+static bool
+run(uint32_t each, int rounds, uint64_t duration_us)
+{
+	for (int i = 0; i < CONTESTANTS; i++)
+		all[i].lost = all[i].wrong = 0;
+	for (int round = 0; round < rounds; round++)
+		for (int i = 0; i < CONTESTANTS; i++)
+			measure(&all[(i + round) % CONTESTANTS], each, round,
+			    duration_us);
+	report(each == 0 ? SOURCES : (int)each * SOURCES, rounds);
+	return all[NAT_STUND].wrong == 0;
+}
+
 int
 main(int argc, char **argv)
 {
+	bool right;
 	long rounds = argc > 1 ? strtol(argv[1], NULL, 10) : 9;
 	long ms = argc > 2 ? strtol(argv[2], NULL, 10) : 500;
 
@@ -550,10 +616,7 @@ main(int argc, char **argv)
 	batch_init(&out, false);
 	for (int i = 0; i < BATCH; i++)
 		out.iov[i].iov_len = STUN_HEADER_LEN;
-	for (int round = 0; round < rounds; round++)
-		for (int i = 0; i < CONTESTANTS; i++)
-			measure(&all[(i + round) % CONTESTANTS], round,
-			    (uint64_t)ms * 1000);
-	report((int)rounds);
-	return all[NAT_STUND].wrong > 0;
+	right = run(0, (int)rounds, (uint64_t)ms * 1000);
+	printf("\n");
+	return run(MANY, (int)rounds, (uint64_t)ms * 1000) && right ? 0 : 1;
 }
