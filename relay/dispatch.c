@@ -64,15 +64,30 @@ train_of(struct engine *e, const struct way *w)
 }
 
 static void
-answer(struct engine *e, const struct way *to, const void *data, size_t len)
+tell(struct engine *e, const struct way *to, const void *data, size_t len,
+    bool droppable)
 {
 	struct train *t = train_of(e, to);
 
 	if (t != NULL)
 		train_answer(t, &to->remote, data, len);
 	else if (!relaystreams_send(
-		     e->streams, to->stream, NULL, 0, data, len, false))
+		     e->streams, to->stream, NULL, 0, data, len, droppable))
 		e->n.dropped_gone++;
+}
+
+static void
+answer(struct engine *e, const struct way *to, const void *data, size_t len)
+{
+	tell(e, to, data, len, false);
+}
+
+/* An indication: what peers, or who forges their ICMP errors, make us say costs
+ * a client that reads slowly no connection. */
+static void
+indication(struct engine *e, const struct way *to, const void *data, size_t len)
+{
+	tell(e, to, data, len, true);
 }
 
 /* Datagrams of a pair, or ChannelData of a TURN client, on their way out. A
@@ -396,8 +411,6 @@ static void
 indicate(struct engine *e, const struct way *to, const struct addr *peer,
     const uint8_t *data, size_t len, size_t seg)
 {
-	struct train *t = train_of(e, to);
-
 	for (size_t at = 0; at < len || len == 0; at += seg) {
 		size_t n = min(seg, len - at), pad = -n & 3;
 		uint8_t *out = e->scratch;
@@ -410,11 +423,7 @@ indicate(struct engine *e, const struct way *to, const struct addr *peer,
 		if (n > 0)
 			memcpy(out + head, data + at, n);
 		memset(out + head + n, 0, pad);
-		if (t != NULL)
-			train_answer(t, &to->remote, out, head + n + pad);
-		else if (!relaystreams_send(e->streams, to->stream, NULL, 0,
-			     out, head + n + pad, true))
-			e->n.dropped_gone++;
+		indication(e, to, out, head + n + pad);
 		if (len == 0)
 			return;
 	}
@@ -479,7 +488,7 @@ errors(struct engine *e, uint32_t index, struct train *t)
 		if (len == 0)
 			continue;
 		e->n.icmp++;
-		answer(e, &to, out, len);
+		indication(e, &to, out, len);
 	}
 }
 

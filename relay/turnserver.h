@@ -19,7 +19,7 @@
 #define TURN_LIFETIME_MAX_S 3600
 #define TURN_PERMISSION_S 300 /* section 9 */
 #define TURN_CHANNEL_S 600    /* section 12 */
-#define TURN_PERMISSIONS 64 /* of one allocation: addresses */
+#define TURN_PERMISSIONS 64   /* of one allocation: addresses */
 #define TURN_CHANNELS 64
 #define TURN_OUT_MAX 1280
 /* RFC 5766's range, not RFC 8656's 0x4000 to 0x4fff: clients of that time

@@ -438,6 +438,27 @@ scene_slow() {
 	stop
 }
 
+icmp_is() { # NUMBER: at least so many
+	[ "$(stat icmp)" -ge "$1" ]
+}
+
+# Nor do ICMP errors, that anybody may forge, cost him his connection. As many at
+# once as the kernel keeps.
+scene_icmp() {
+	local round
+	serve -b 127.0.0.1 -a 127.0.0.2 -G
+	begin_clients a:tcp=4096 a:turn a:permit=127.0.0.2
+	until_true grep -q '^a permitted' heard
+	for round in $(seq 40); do
+		printf 'a:wrap=127.0.0.2:9,x\n%.0s' $(seq 200) >&7
+		until_true icmp_is $((round * 200))
+	done
+	is connections_open 1
+	[ "$(stat dropped_slow)" -gt 1000 ]
+	end_clients
+	stop
+}
+
 scene_control() {
 	local a b
 	serve -b 127.0.0.1 -P 4 -n 2

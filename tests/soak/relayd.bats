@@ -28,3 +28,7 @@ net() {
 @test "clients that come and go leave memory and descriptors as they were" {
 	net flat
 }
+
+@test "ICMP errors cost a client that reads slowly no connection" {
+	net icmp
+}
