@@ -159,6 +159,17 @@ distance(const struct axes_port *list, size_t i)
 	return (int)list[i].seen.port - (int)list[i - 1].seen.port;
 }
 
+/* All steps are the same, however great. */
+static bool
+is_even(const struct axes_port *list, size_t n)
+{
+	size_t i = 2;
+
+	while (i < n && distance(list, i) == distance(list, 1))
+		i++;
+	return i == n && distance(list, 1) != 0;
+}
+
 /* Most steps are the same small one and the rest small multiples of it (or a
  * few jumps: the range began anew, its end was met). Random ports do one such
  * step with a chance of STEP_MAX in 64 thousand. */
@@ -168,6 +179,8 @@ find_step(const struct axes_port *list, size_t n)
 	int best = 0;
 	size_t most = 0, near = 0;
 
+	if (is_even(list, n))
+		return distance(list, 1);
 	for (size_t i = 1; i < n; i++) {
 		size_t same = 0;
 		int d = distance(list, i);
@@ -204,6 +217,28 @@ keeps_parity(const struct axes_port *list, size_t n)
 	return odd > 0 && odd < n;
 }
 
+/* Random ports are all different to one server, as any ports must be; they go
+ * up and down; and they have nothing to do with the local ones. In turn with
+ * others' (who take many), or with something added, they have a pattern, though
+ * none that has a name. */
+static bool
+has_pattern(const struct axes_port *list, size_t n)
+{
+	size_t up = 0, down = 0, shifted = 0, again = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint16_t by = (uint16_t)(list[i].seen.port - list[i].local);
+
+		shifted += by == (uint16_t)(list[0].seen.port - list[0].local);
+		for (size_t j = 0; j < i; j++)
+			again += addr_equal(&list[i].seen, &list[j].seen);
+		if (i > 0)
+			*(distance(list, i) > 0 ? &up : &down) += 1;
+	}
+	/* the end of the range may be met once */
+	return again > 0 || shifted == n || up <= 1 || down <= 1;
+}
+
 enum axes_allocation
 axes_allocation(
     const struct axes_port *list, size_t n, int *step, double *chance)
@@ -228,7 +263,7 @@ axes_allocation(
 	}
 	/* some kept and some not: neither one nor the other */
 	*chance = 1;
-	if (same > 1)
+	if (same > 1 || has_pattern(list, n))
 		return AXES_A_UNKNOWN;
 	*chance = halves(n);
 	return AXES_RANDOM;

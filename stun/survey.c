@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <sodium.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -309,6 +310,19 @@ survey_run(struct survey *s, survey_fn *then)
 		return;
 	s->then = NULL;
 	survey_wait(s, 0, then);
+}
+
+void
+survey_run_mixed(struct survey *s, survey_fn *then)
+{
+	for (size_t n = s->items; n > 1; n--) {
+		size_t k = randombytes_uniform((uint32_t)n);
+		struct survey_item i = s->item[k];
+
+		s->item[k] = s->item[n - 1];
+		s->item[n - 1] = i;
+	}
+	survey_run(s, then);
 }
 
 /* What is under way now shows nothing any more. */

@@ -88,8 +88,9 @@ struct survey {
 	bool broken; /* nobody reads the records */
 	bool answered_at_all;
 	bool response_port_long;
-	bool unsteady; /* one port, one place, but another endpoint */
-	bool apart;    /* what is asked now comes after a random wait */
+	/* one port, one place, but another endpoint; or two ports, but one */
+	bool unsteady;
+	bool apart; /* what is asked now comes after a random wait */
 	uint64_t start_ms, end_ms;
 
 	struct addr candidate[SURVEY_SERVERS]; /* addresses to begin with */
@@ -165,6 +166,9 @@ struct survey_item *survey_ask(
     struct survey *s, unsigned tag, int port, const struct addr *to);
 /* Asks them all; then is called once all are over. */
 void survey_run(struct survey *s, survey_fn *then);
+/* The same in a random order: a server that answers one question in so many
+ * (by a limit, say) must not always leave out the same kind. */
+void survey_run_mixed(struct survey *s, survey_fn *then);
 void survey_wait(struct survey *s, uint32_t ms, survey_fn *then);
 void survey_tell(struct survey *s, const struct survey_finding *f);
 /* The answer is a success that came from there to that port. */

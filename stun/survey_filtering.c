@@ -199,7 +199,7 @@ step(struct survey *s)
 			keep_open(s);
 		if (ask_round(s)) {
 			s->rounds++;
-			survey_run(s, round_over);
+			survey_run_mixed(s, round_over);
 			return;
 		}
 		s->items = 0; /* what keep_open has queued */

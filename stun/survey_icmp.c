@@ -97,7 +97,7 @@ look(struct survey *s)
 			survey_redirect(s, i, &s->probe[n].seen);
 			i->control = n == PORTS - 1 && s->exact[0] > 0;
 		}
-	survey_run(s, look_over);
+	survey_run_mixed(s, look_over);
 }
 
 /* ---- 2. an error for each of the two */

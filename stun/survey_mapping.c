@@ -49,9 +49,14 @@ translation_over(struct survey *s)
 		f.server[f.servers++] = i->to;
 	}
 	compare(s, &s->item[0]);
-	value = axes_agree(s->value, 2, &f.runs);
+	/* two ports can't be one to a server: answers would be ambiguous */
+	if (f.endpoints == 2 && addr_equal(&f.endpoint[0], &f.endpoint[1]))
+		s->unsteady = true;
+	value = s->unsteady ? 0 : axes_agree(s->value, 2, &f.runs);
 	if (value != 0)
 		f.value = value == 1 ? "none" : "nat";
+	else if (s->unsteady)
+		f.reason = "unsteady";
 	else
 		f.reason = s->value[0] != 0 && s->value[1] != 0
 			       ? "disagree"

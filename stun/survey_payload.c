@@ -79,7 +79,7 @@ ask_round(struct survey *s)
 		set(s, i, s->small);
 		i->control = s->exact[0] > 0;
 	}
-	survey_run(s, round_over);
+	survey_run_mixed(s, round_over);
 }
 
 static double

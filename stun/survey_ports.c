@@ -31,12 +31,33 @@ wait_apart(struct survey *s, survey_fn *then)
 
 /* ---- pooling */
 
+/* One port, but another public address for each of the server's addresses: in
+ * two runs, for one may have seen the NAT get a new address. */
+static bool
+is_by_destination(const struct survey *s)
+{
+	unsigned apart = 0;
+
+	for (unsigned r = 0; r < AXES_RUNS_MAX; r++) {
+		const struct addr *a = &s->run_seen[r][0][0],
+				  *b = &s->run_seen[r][1][0];
+
+		apart += a->family != ADDR_NONE && b->family != ADDR_NONE &&
+			 !addr_equal_ip(a, b);
+	}
+	return apart > 1;
+}
+
 static void
 pooling_done(struct survey *s)
 {
 	struct survey_finding f = {.axis = "pooling", .runs = s->runs};
 	enum axes_heard paired = axes_paired(&s->pool, &f.chance);
 
+	if (is_by_destination(s)) {
+		paired = AXES_NO;
+		f.chance = 0;
+	}
 	s->apart = false;
 	if (s->unsteady)
 		f.reason = "unsteady";
@@ -47,6 +68,8 @@ pooling_done(struct survey *s)
 		f.value = paired == AXES_YES ? "paired" : "arbitrary";
 	for (size_t i = 0; i < s->pool.addresses; i++)
 		f.endpoint[f.endpoints++] = s->pool.seen[i];
+	if (is_by_destination(s) && f.endpoints < SURVEY_SHOWN)
+		f.endpoint[f.endpoints++] = s->run_seen[0][1][0];
 	survey_tell(s, &f);
 	survey_next(s);
 }
@@ -73,8 +96,9 @@ pooling(struct survey *s)
 {
 	double chance = 0;
 
-	if (axes_paired(&s->pool, &chance) != AXES_OPEN || s->unsteady ||
-	    s->rounds++ == APART_MAX || survey_late(s))
+	if (axes_paired(&s->pool, &chance) != AXES_OPEN ||
+	    is_by_destination(s) || s->unsteady || s->rounds++ == APART_MAX ||
+	    survey_late(s))
 		pooling_done(s);
 	else
 		wait_apart(s, pooling_ask);

@@ -140,7 +140,7 @@ look(struct survey *s)
 		if ((i = feed(s, 4, CONTROL)) != NULL)
 			i->control = s->exact[0] > 0;
 	}
-	survey_run(s, look_over);
+	survey_run_mixed(s, look_over);
 }
 
 /* It may have slept too long, and have another mapping now. */

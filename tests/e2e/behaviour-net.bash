@@ -98,7 +98,8 @@ pids="$pids $!"
 # nobody at the other address, and little time
 fault half
 measure hasty -w 6 "127.0.0.1:$fault_port"
-for mode in same-ip stray foreign fickle deaf ignore half long right; do
+for mode in same-ip stray foreign fickle deaf ignore half long right second \
+    constant leaps rising offset paths; do
 	fault $mode
 	measure $mode "127.0.0.1:$fault_port"
 done

@@ -101,6 +101,35 @@ says() {
 	done
 }
 
+@test "a server that tells two ports one endpoint is not believed" {
+	ended constant 0 # by its filtering
+	for axis in translation mapping allocation pooling hairpin; do
+		says $axis inconclusive unsteady
+	done
+}
+
+@test "a server that answers every second question makes no filter" {
+	ended second 0
+	says filtering endpoint-independent
+}
+
+@test "ports in turn are not random: by hundreds, or with many others" {
+	ended leaps 0
+	says allocation contiguous
+	grep -q 'axis=allocation .* step=100$' "$run.out"
+	ended rising 0
+	says allocation inconclusive disagree
+	ended offset 0
+	says allocation inconclusive disagree
+}
+
+@test "an address for each destination is a pool, and arbitrary" {
+	ended paths 0
+	says pooling arbitrary
+	grep -q 'axis=pooling .*endpoints=203.0.113.1:[^ ]*,203.0.113.2:' \
+	    "$run.out"
+}
+
 @test "a server that drops CHANGE-REQUEST does not make a filter of it" {
 	ended deaf 1
 	says mapping endpoint-independent

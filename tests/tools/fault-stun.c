@@ -11,6 +11,12 @@
  *	foreign	has a third place answer CHANGE-REQUEST to who has not asked
  *		the other address
  *	fickle	tells another endpoint each time
+ *	second	answers every second request, as a limit of the rate may do
+ *	constant	tells all ports one endpoint, which no NAT can do
+ *	leaps	tells as a NAT that hands ports out by hundreds
+ *	rising	tells as a NAT that hands ports out in turn, to many others, too
+ *	offset	tells as a NAT that adds 1001 to each port
+ *	paths	the other address sees another address
  *	long	takes RESPONSE-PORT in 4 bytes, drops it in 2
  *	right	no fault (any other word: the same)
  * Says "fast" for each request that comes within 0.8 s of the tenth before. */
@@ -61,6 +67,24 @@ open_place(const char *ip, uint16_t *port)
 	return s;
 }
 
+/* What a port is seen as: the same each time that it asks. */
+static uint16_t
+translate(uint16_t port)
+{
+	static uint16_t told[65536], last = 20000;
+
+	if (is("fickle"))
+		return (uint16_t)(1024 + rand() % 60000);
+	if (is("constant"))
+		return 20000;
+	if (is("offset"))
+		return (uint16_t)(port + 1001);
+	if (told[port] != 0 || (!is("leaps") && !is("rising")))
+		return told[port] != 0 ? told[port] : port;
+	last = (uint16_t)(last + (is("leaps") ? 100 : 20 + rand() % 400));
+	return told[port] = last;
+}
+
 static uint32_t
 number(const struct stun_msg *m, uint16_t type, size_t *len)
 {
@@ -101,8 +125,10 @@ answer(int n, const struct stun_msg *m, const struct addr *from)
 		other = place[n ^ 1];
 	if (is("stray"))
 		addr_parse_ip(&other, "192.168.1.1", 53);
-	if (is("fickle"))
-		seen.port = (uint16_t)(1024 + rand() % 60000);
+	seen.port = translate(from->port);
+	if (is("paths"))
+		addr_parse_ip(
+		    &seen, n >= 2 ? "203.0.113.2" : "203.0.113.1", seen.port);
 	asked_b[from->port] = asked_b[from->port] || n >= 2;
 	s = is("foreign") && via != n && !asked_b[to.port] ? third : fd[via];
 	stun_begin(&b, out, sizeof(out), STUN_BINDING, STUN_SUCCESS, m->tid);
@@ -139,12 +165,15 @@ take(int n)
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
 	uint8_t in[STUN_MAX];
+	static unsigned requests;
 	struct stun_msg m;
 	struct addr from;
 	ssize_t got =
 	    recvfrom(fd[n], in, sizeof(in), 0, (struct sockaddr *)&ss, &len);
 
 	clock_in();
+	if (is("second") && requests++ % 2 != 0)
+		return;
 	if (got > 0 && stun_parse(&m, in, (size_t)got) == 0 &&
 	    addr_from_sockaddr(&from, (struct sockaddr *)&ss) == 0)
 		answer(n, &m, &from);

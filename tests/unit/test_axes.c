@@ -223,6 +223,13 @@ allocations(void **state)
 	    2001, 52, 4001, 60, 40001, 62000, 3, 88, 9001, 12344};
 	static const uint16_t random[N] = {
 	    2001, 53, 4001, 60, 40001, 62000, 3, 88, 9000, 12344};
+	static const uint16_t leaps[N] = {20000, 20100, 20200, 20300, 20400,
+	    20500, 20600, 20700, 20800, 20900};
+	static const uint16_t rising[N] = {
+	    20000, 20090, 20311, 20402, 20777, 20801, 1030, 1477, 1500, 1899};
+	static const uint16_t twice[N] = {
+	    2001, 53, 4001, 60, 2001, 62000, 3, 88, 9000, 12344};
+	uint16_t shifted[N];
 	int step = 0;
 
 	(void)state;
@@ -239,6 +246,14 @@ allocations(void **state)
 	assert_int_equal(step, 1);
 	assert_int_equal(allocation(local, parity, &step), AXES_PARITY);
 	assert_int_equal(allocation(local, random, &step), AXES_RANDOM);
+	assert_int_equal(allocation(local, leaps, &step), AXES_CONTIGUOUS);
+	assert_int_equal(step, 100);
+	/* in turn, but with many others; not possible; something added */
+	assert_int_equal(allocation(local, rising, &step), AXES_A_UNKNOWN);
+	assert_int_equal(allocation(local, twice, &step), AXES_A_UNKNOWN);
+	for (size_t i = 0; i < N; i++)
+		shifted[i] = (uint16_t)(local[i] + 30001);
+	assert_int_equal(allocation(local, shifted, &step), AXES_A_UNKNOWN);
 	/* only odd ports of ours: the NAT may do so by chance or habit */
 	assert_int_equal(allocation(odd, odd, &step), AXES_PRESERVED);
 	assert_int_equal(step, 0);
