@@ -168,12 +168,32 @@ ends_teardown(void **state)
 	return 0;
 }
 
-static inline void
-forward_on_a(struct ends *e, char kind, const char *text)
+/* b serves what its allow file, as for printf(3), permits a. */
+static inline __attribute__((format(printf, 2, 3))) void
+b_permits(struct ends *e, const char *format, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	side_permit(&e->b, &e->a, text);
+	side_serve(e, &e->b, NULL);
+}
+
+/* The forward, as for printf(3). */
+static inline __attribute__((format(printf, 3, 4))) void
+forward_on_a(struct ends *e, char kind, const char *format, ...)
 {
 	struct forward f;
 	const char *why = "";
+	char text[256];
+	va_list ap;
 
+	va_start(ap, format);
+	(void)vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
 	if (forward_parse(&f, kind, text, &why) != 0)
 		fail_msg("%s: %s", text, why);
 	assert_int_equal(forwarding_start(&e->forwarding,

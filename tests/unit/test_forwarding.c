@@ -11,13 +11,9 @@ test_not_permitted(void **state)
 	struct ends *e = *state;
 	uint16_t port, other;
 	int listening = listen_tcp(&port), near = listen_tcp(&other), client;
-	char text[64];
 
-	(void)snprintf(text, sizeof(text), "permit KEY 127.0.0.1:%u\n", other);
-	side_permit(&e->b, &e->a, text);
-	side_serve(e, &e->b, NULL);
-	(void)snprintf(text, sizeof(text), "0:127.0.0.1:%u", port);
-	forward_on_a(e, 'L', text);
+	b_permits(e, "permit KEY 127.0.0.1:%u\n", other);
+	forward_on_a(e, 'L', "0:127.0.0.1:%u", port);
 	client = dial(SOCK_STREAM, "127.0.0.1", status_of(e->forwarding).port);
 	assert_true(client >= 0);
 	is_reset(e, client);
@@ -36,17 +32,14 @@ test_nobody_there(void **state)
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
 	int none = socket(AF_INET, SOCK_STREAM, 0), client;
-	char text[64];
 
 	/* bound, and does not listen */
 	len = numeric_sockaddr(&ss, "127.0.0.1", 0);
 	assert_int_equal(bind(none, (struct sockaddr *)&ss, len), 0);
 	assert_int_equal(getsockname(none, (struct sockaddr *)&ss, &len), 0);
-	side_permit(&e->b, &e->a, "permit KEY *:*\n");
-	side_serve(e, &e->b, NULL);
-	(void)snprintf(text, sizeof(text), "0:127.0.0.1:%u",
+	b_permits(e, "permit KEY *:*\n");
+	forward_on_a(e, 'L', "0:127.0.0.1:%u",
 	    ntohs(((struct sockaddr_in *)&ss)->sin_port));
-	forward_on_a(e, 'L', text);
 	client = dial(SOCK_STREAM, "127.0.0.1", status_of(e->forwarding).port);
 	is_reset(e, client);
 	close(client);
@@ -59,13 +52,9 @@ test_tcp(void **state)
 	struct ends *e = *state;
 	uint16_t port;
 	int listening = listen_tcp(&port), client[3], server[3];
-	char text[64];
 
-	(void)snprintf(text, sizeof(text), "permit KEY 127.0.0.1:%u\n", port);
-	side_permit(&e->b, &e->a, text);
-	side_serve(e, &e->b, NULL);
-	(void)snprintf(text, sizeof(text), "0:127.0.0.1:%u", port);
-	forward_on_a(e, 'L', text);
+	b_permits(e, "permit KEY 127.0.0.1:%u\n", port);
+	forward_on_a(e, 'L', "0:127.0.0.1:%u", port);
 	assert_int_equal(status_of(e->forwarding).state, FORWARDING_LISTENING);
 	port = status_of(e->forwarding).port;
 	for (int i = 0; i < 3; i++) {
@@ -86,18 +75,15 @@ test_unix(void **state)
 	struct ends *e = *state;
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
 	int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), client;
-	char text[256], path[64];
+	char path[64];
 
 	(void)snprintf(path, sizeof(path), "%s/in", e->dir);
 	(void)snprintf(name.sun_path, sizeof(name.sun_path), "%s/to", e->dir);
 	assert_int_equal(
 	    bind(listening, (struct sockaddr *)&name, sizeof(name)), 0);
 	assert_int_equal(listen(listening, 8), 0);
-	(void)snprintf(text, sizeof(text), "permit KEY %s\n", name.sun_path);
-	side_permit(&e->b, &e->a, text);
-	side_serve(e, &e->b, NULL);
-	(void)snprintf(text, sizeof(text), "%s:%s", path, name.sun_path);
-	forward_on_a(e, 'L', text);
+	b_permits(e, "permit KEY %s\n", name.sun_path);
+	forward_on_a(e, 'L', "%s:%s", path, name.sun_path);
 	client = dial_unix(path);
 	talk(e, client, take(e, listening));
 	close(client);
@@ -112,12 +98,9 @@ test_let_go(void **state)
 	struct ends *e = *state;
 	uint16_t port, target;
 	int listening = listen_tcp(&target), client, server;
-	char text[64];
 
-	side_permit(&e->b, &e->a, "permit KEY 127.0.0.1:*\n");
-	side_serve(e, &e->b, NULL);
-	(void)snprintf(text, sizeof(text), "0:127.0.0.1:%u", target);
-	forward_on_a(e, 'L', text);
+	b_permits(e, "permit KEY 127.0.0.1:*\n");
+	forward_on_a(e, 'L', "0:127.0.0.1:%u", target);
 	port = status_of(e->forwarding).port;
 	client = dial(SOCK_STREAM, "127.0.0.1", port);
 	server = take(e, listening);
@@ -135,12 +118,9 @@ test_cut(void **state)
 	struct ends *e = *state;
 	uint16_t target;
 	int listening = listen_tcp(&target), client, server;
-	char text[64];
 
-	side_permit(&e->b, &e->a, "permit KEY 127.0.0.1:*\n");
-	side_serve(e, &e->b, NULL);
-	(void)snprintf(text, sizeof(text), "0:127.0.0.1:%u", target);
-	forward_on_a(e, 'L', text);
+	b_permits(e, "permit KEY 127.0.0.1:*\n");
+	forward_on_a(e, 'L', "0:127.0.0.1:%u", target);
 	client = dial(SOCK_STREAM, "127.0.0.1", status_of(e->forwarding).port);
 	server = take(e, listening);
 	say(client, "x");
@@ -201,8 +181,7 @@ test_socks_refused(void **state)
 	int listening = listen_tcp(&port), client;
 	char c;
 
-	side_permit(&e->b, &e->a, "permit KEY 127.0.0.1:1\n");
-	side_serve(e, &e->b, NULL);
+	b_permits(e, "permit KEY 127.0.0.1:1\n");
 	forward_on_a(e, 'D', "0");
 	/* another protocol */
 	client = socks_client(e);
@@ -230,11 +209,8 @@ test_socks(void **state)
 	struct ends *e = *state;
 	uint16_t port;
 	int listening = listen_tcp(&port), client, server;
-	char text[64];
 
-	(void)snprintf(text, sizeof(text), "permit KEY localhost:%u\n", port);
-	side_permit(&e->b, &e->a, text);
-	side_serve(e, &e->b, NULL);
+	b_permits(e, "permit KEY localhost:%u\n", port);
 	forward_on_a(e, 'D', "0");
 	client = socks_client(e);
 	assert_int_equal(write(client, "\5\2\1\0", 4), 4);
@@ -287,14 +263,10 @@ test_udp_not_permitted(void **state)
 	struct ends *e = *state;
 	uint16_t port;
 	int server = udp_server(&port), client;
-	char text[64];
 
 	/* the TCP port of that number is another one */
-	(void)snprintf(text, sizeof(text), "permit KEY 127.0.0.1:%u\n", port);
-	side_permit(&e->b, &e->a, text);
-	side_serve(e, &e->b, NULL);
-	(void)snprintf(text, sizeof(text), "0:127.0.0.1:%u", port);
-	forward_on_a(e, 'U', text);
+	b_permits(e, "permit KEY 127.0.0.1:%u\n", port);
+	forward_on_a(e, 'U', "0:127.0.0.1:%u", port);
 	client = dial(SOCK_DGRAM, "127.0.0.1", status_of(e->forwarding).port);
 	for (int i = 0; i < 20; i++)
 		assert_int_equal(send(client, "x", 1, 0), 1);
@@ -322,12 +294,8 @@ test_udp(void **state)
 	int server = udp_server(&port), client, other;
 	char text[64];
 
-	(void)snprintf(
-	    text, sizeof(text), "permit KEY 127.0.0.1:%u/udp\n", port);
-	side_permit(&e->b, &e->a, text);
-	side_serve(e, &e->b, NULL);
-	(void)snprintf(text, sizeof(text), "0:127.0.0.1:%u", port);
-	forward_on_a(e, 'U', text);
+	b_permits(e, "permit KEY 127.0.0.1:%u/udp\n", port);
+	forward_on_a(e, 'U', "0:127.0.0.1:%u", port);
 	client = dial(SOCK_DGRAM, "127.0.0.1", status_of(e->forwarding).port);
 	other = dial(SOCK_DGRAM, "127.0.0.1", status_of(e->forwarding).port);
 	/* the first goes with the opening, one by one in order */
@@ -365,10 +333,8 @@ test_udp_many(void **state)
 	int server = udp_server(&port), client[UDPINLET_FLOWS + 20];
 	char text[64];
 
-	side_permit(&e->b, &e->a, "permit KEY 127.0.0.1:*/udp\n");
-	side_serve(e, &e->b, NULL);
-	(void)snprintf(text, sizeof(text), "0:127.0.0.1:%u", port);
-	forward_on_a(e, 'U', text);
+	b_permits(e, "permit KEY 127.0.0.1:*/udp\n");
+	forward_on_a(e, 'U', "0:127.0.0.1:%u", port);
 	for (int i = 0; i < UDPINLET_FLOWS + 20; i++) {
 		client[i] = dial(
 		    SOCK_DGRAM, "127.0.0.1", status_of(e->forwarding).port);
@@ -401,8 +367,7 @@ test_remote_not_permitted(void **state)
 	struct ends *e = *state;
 	struct serve_status s;
 
-	side_permit(&e->b, &e->a, "permit KEY *:*\nlisten KEY 1\n");
-	side_serve(e, &e->b, NULL);
+	b_permits(e, "permit KEY *:*\nlisten KEY 1\n");
 	forward_on_a(e, 'R', "0:127.0.0.1:1");
 	until_state(e, FORWARDING_FAILED);
 	assert_string_equal(status_of(e->forwarding).reason, "not-permitted");
@@ -416,12 +381,9 @@ test_remote_in_use(void **state)
 	struct ends *e = *state;
 	uint16_t port;
 	int taken = listen_tcp(&port);
-	char text[64];
 
-	side_permit(&e->b, &e->a, "listen KEY *\n");
-	side_serve(e, &e->b, NULL);
-	(void)snprintf(text, sizeof(text), "%u:127.0.0.1:1", port);
-	forward_on_a(e, 'R', text);
+	b_permits(e, "listen KEY *\n");
+	forward_on_a(e, 'R', "%u:127.0.0.1:1", port);
 	until_state(e, FORWARDING_FAILED);
 	assert_string_equal(status_of(e->forwarding).reason, "in-use");
 	/* it comes by itself when the port is free */
@@ -436,13 +398,10 @@ test_remote(void **state)
 	struct ends *e = *state;
 	uint16_t target, port;
 	int listening = listen_tcp(&target), client;
-	char text[64];
 
-	side_permit(&e->b, &e->a, "listen KEY *\n");
-	side_serve(e, &e->b, NULL);
+	b_permits(e, "listen KEY *\n");
 	side_serve(e, &e->a, NULL); /* permits nothing, and need not */
-	(void)snprintf(text, sizeof(text), "0:127.0.0.1:%u", target);
-	forward_on_a(e, 'R', text);
+	forward_on_a(e, 'R', "0:127.0.0.1:%u", target);
 	until_state(e, FORWARDING_LISTENING);
 	port = status_of(e->forwarding).port;
 	assert_int_not_equal(port, 0);
@@ -507,8 +466,7 @@ test_remote_reload(void **state)
 	struct ends *e = *state;
 	uint16_t port;
 
-	side_permit(&e->b, &e->a, "listen KEY *\n");
-	side_serve(e, &e->b, NULL);
+	b_permits(e, "listen KEY *\n");
 	forward_on_a(e, 'R', "0:127.0.0.1:1");
 	until_state(e, FORWARDING_LISTENING);
 	port = status_of(e->forwarding).port;
