@@ -140,16 +140,30 @@ meet(struct side *s, const struct side *other)
 }
 
 static void
-begin_both(void)
+set_paths(void)
+{
+	set_path(&a, tunnel_port(b.tunnel));
+	set_path(&b, tunnel_port(a.tunnel));
+}
+
+/* Without a path; b takes so many streams (0: many). */
+static void
+begin_apart(uint32_t streams)
 {
 	new_keys(&a);
 	new_keys(&b);
+	b.streams = streams;
 	begin_side(&a, 0);
 	begin_side(&b, 0);
 	meet(&a, &b);
 	meet(&b, &a);
-	set_path(&a, tunnel_port(b.tunnel));
-	set_path(&b, tunnel_port(a.tunnel));
+}
+
+static void
+begin_both(void)
+{
+	begin_apart(0);
+	set_paths();
 }
 
 static void
@@ -553,17 +567,11 @@ test_waits_for_the_path(void **state)
 	struct call c;
 
 	(void)state;
-	new_keys(&a);
-	new_keys(&b);
-	begin_side(&a, 0);
-	begin_side(&b, 0);
-	meet(&a, &b);
-	meet(&b, &a);
+	begin_apart(0);
 	call(&c, &a, 1000, 0);
 	turn();
 	assert_false(status(&a).dialing);
-	set_path(&b, tunnel_port(a.tunnel));
-	set_path(&a, tunnel_port(b.tunnel));
+	set_paths();
 	finish(&c, 1);
 	assert_done(&c);
 	end_both();
@@ -596,15 +604,8 @@ test_more_streams_than_allowed(void **state)
 	static struct call c[60];
 
 	(void)state;
-	new_keys(&a);
-	new_keys(&b);
-	b.streams = 4;
-	begin_side(&a, 0);
-	begin_side(&b, 0);
-	meet(&a, &b);
-	meet(&b, &a);
-	set_path(&a, tunnel_port(b.tunnel));
-	set_path(&b, tunnel_port(a.tunnel));
+	begin_apart(4);
+	set_paths();
 	for (size_t i = 0; i < 60; i++)
 		call(&c[i], &a, 2000, 0);
 	finish(c, 60);
@@ -926,8 +927,7 @@ test_path_moves(void **state)
 		set_path(&a, r.at[0].port);
 		wait_received(&c, c.received + (1 << 20));
 	}
-	set_path(&a, tunnel_port(b.tunnel));
-	set_path(&b, tunnel_port(a.tunnel));
+	set_paths();
 	relay_end(&r);
 	finish(&c, 1);
 	assert_done(&c);
@@ -953,8 +953,7 @@ test_path_moves_after_silence(void **state)
 	for (until = now_ms() + 3000; now_ms() < until;)
 		drive(&c, 1);
 	before = c.received;
-	set_path(&a, tunnel_port(b.tunnel));
-	set_path(&b, tunnel_port(a.tunnel));
+	set_paths();
 	from = now_ms();
 	wait_received(&c, before + 1);
 	/* the figure */
@@ -1017,8 +1016,7 @@ test_narrow_path(void **state)
 	wait_received(&c, 1 << 20);
 	assert_true(status(&a).quic.datagram_len > 1300);
 	assert_true(arrives(fd[1], flow_end, 1300));
-	set_path(&a, tunnel_port(b.tunnel));
-	set_path(&b, tunnel_port(a.tunnel));
+	set_paths();
 	wait_received(&c, 2 << 20);
 	r.most = 1200;
 	set_path(&a, r.at[0].port);
