@@ -236,23 +236,28 @@ errors_are_seen_without_reading(void **state)
 }
 
 static void
+tcp_pair(struct descriptor *a, struct descriptor *b)
+{
+	int s[2];
+
+	loopback_tcp(s);
+	assert_int_equal(descriptor_open(a, s[0], false), 0);
+	assert_int_equal(descriptor_open(b, s[1], false), 0);
+}
+
+static void
 an_abort_is_no_end(void **state)
 {
 	struct descriptor a, b;
-	int s[2];
 
 	(void)state;
-	loopback_tcp(s);
-	assert_int_equal(descriptor_open(&a, s[0], false), 0);
-	assert_int_equal(descriptor_open(&b, s[1], false), 0);
+	tcp_pair(&a, &b);
 	assert_true(a.tcp);
 	descriptor_close(&a, true);
 	assert_int_equal(descriptor_error(&b), -ECONNRESET);
 	descriptor_close(&b, false);
 
-	loopback_tcp(s);
-	assert_int_equal(descriptor_open(&a, s[0], false), 0);
-	assert_int_equal(descriptor_open(&b, s[1], false), 0);
+	tcp_pair(&a, &b);
 	descriptor_close(&a, false);
 	assert_int_equal(descriptor_error(&b), 0);
 	assert_int_equal(get(&b, 1), 0);
@@ -264,20 +269,15 @@ static void
 a_sudden_death_is_no_end(void **state)
 {
 	struct descriptor a, b;
-	int s[2];
 
 	(void)state;
-	loopback_tcp(s);
-	assert_int_equal(descriptor_open(&a, s[0], false), 0);
-	assert_int_equal(descriptor_open(&b, s[1], false), 0);
+	tcp_pair(&a, &b);
 	descriptor_arm(&a);
-	close(s[0]);
+	close(a.fd);
 	assert_int_equal(get(&b, 1), -ECONNRESET);
 	descriptor_close(&b, false);
 
-	loopback_tcp(s);
-	assert_int_equal(descriptor_open(&a, s[0], false), 0);
-	assert_int_equal(descriptor_open(&b, s[1], false), 0);
+	tcp_pair(&a, &b);
 	descriptor_arm(&a);
 	assert_int_equal(put(&a, "all"), 3);
 	descriptor_close(&a, false);
