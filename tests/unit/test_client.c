@@ -1100,13 +1100,12 @@ two_who_want_each_other_meet(void **state)
 	assert_int_equal(node[2].n_news, 0);
 }
 
-/* A peer that is over UDP and one over TCP meet, and go on across a change. */
+/* One peer is over TCP, the other over UDP. */
 static void
-two_meet_over_both(void **state)
+meet_over_both(void)
 {
 	const uint8_t tags[2][WIRE_TAG_LEN] = {{1}, {2}};
 
-	(void)state;
 	start_filtered();
 	start_node(1, server_pub, 0);
 	resolve(1, 0, 1);
@@ -1115,6 +1114,14 @@ two_meet_over_both(void **state)
 	run(1000);
 	for (int n = 0; n < 2; n++)
 		assert_true(find_news(&node[n], NEWS_PEER, 0) >= 0);
+}
+
+/* Across a change they go on. */
+static void
+two_meet_over_both(void **state)
+{
+	(void)state;
+	meet_over_both();
 	for (int n = 0; n < 2; n++)
 		client_ready(&node[n].c, 0, 1, 1);
 	run(500);
@@ -1134,15 +1141,8 @@ two_meet_over_both(void **state)
 static void
 ready_over_tcp(void **state)
 {
-	const uint8_t tags[2][WIRE_TAG_LEN] = {{1}, {2}};
-
 	(void)state;
-	start_filtered();
-	start_node(1, server_pub, 0);
-	resolve(1, 0, 1);
-	for (int n = 0; n < 2; n++)
-		client_want(&node[n].c, 0, node[1 - n].pub, tags[n]);
-	run(1000);
+	meet_over_both();
 	for (int n = 0; n < 2; n++)
 		client_ready(&node[n].c, 0, 1, 1);
 	run(CLIENT_HOLD_MS);
