@@ -27,6 +27,7 @@
 /* NATKIT_HINT, a u32 in checks through a relay. */
 #define CHECK_HINT_NEED 1u /* no direct path is sure: help to prove this one */
 #define CHECK_HINT_TRY 2u  /* my NATs are open for a direct one: try now */
+#define CHECK_HINT_ONLY 4u /* I take nothing but relays */
 
 /* Ours: what the peer checks us with. The peer's: what we check it with. */
 struct check_credentials {

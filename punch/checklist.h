@@ -76,6 +76,7 @@ struct checklist {
 	uint32_t hint;	  /* relayed: what our checks say */
 	uint32_t hinted;  /* relayed: what the peer's said; to be taken */
 	bool content;	  /* relayed: its latest did not say NEED; the same */
+	bool only;	  /* relayed: its latest said ONLY */
 	bool spare;	  /* a relay carries the peer meanwhile */
 	bool lost;	  /* a path was, since the last introduction */
 	bool met;	  /* the peer says that its NATs are open */

@@ -30,6 +30,7 @@ trying(const struct report *r)
 static struct report
 merged(const struct choice *c)
 {
+	const struct report gone = {.state = PATH_FAILED, .reason = "gone"};
 	struct report r = c->relay;
 
 	if (active(&c->direct))
@@ -38,12 +39,23 @@ merged(const struct choice *c)
 		r.state = PATH_RELAYED;
 		r.method = CANDIDATE_RELAY;
 		r.reason = c->why == NULL ? "checking" : c->why;
+		if (c->peer_only)
+			r.reason = "peer-relay-only";
 		if (c->relay_only)
 			r.reason = "relay-only";
 		return r;
 	}
-	if (c->relay_only)
+	if (c->gone)
+		return gone;
+	if (c->relay_only) {
+		/* one try after the other says nothing new */
+		if (c->said.state == PATH_FAILED && r.state != PATH_FAILED)
+			return c->said;
+		if (r.state == PATH_WAITING && c->introduced)
+			r.state = PATH_CHECKING;
+		r.method = CANDIDATE_RELAY;
 		return r;
+	}
 	r = c->direct;
 	/* Not failed as long as a relay may do. Once it was said, what is tried
 	 * again and again there is no news. */
@@ -147,9 +159,32 @@ choice_asleep(struct choice *c)
 	c->relay.state = PATH_WAITING;
 }
 
-void
-choice_anew(struct choice *c)
+size_t
+choice_anew(struct choice *c, struct report out[CHOICE_MAX])
 {
+	const struct report none = {.state = PATH_WAITING};
+
+	c->introduced = true;
+	c->gone = false;
 	if (c->why != NULL)
 		c->why = "checking";
+	/* else the direct list begins, and reports it */
+	return c->relay_only ? decide(c, &none, false, out) : 0;
+}
+
+void
+choice_gone(struct choice *c)
+{
+	c->gone = true;
+}
+
+size_t
+choice_peer_only(struct choice *c, bool only, struct report out[CHOICE_MAX])
+{
+	const struct report none = {.state = PATH_WAITING};
+
+	if (c->peer_only == only)
+		return 0;
+	c->peer_only = only;
+	return decide(c, &none, false, out);
 }

@@ -14,6 +14,9 @@
 
 struct choice {
 	bool relay_only;
+	bool peer_only; /* the peer takes relays only */
+	bool introduced;
+	bool gone;		     /* from the rendezvous server */
 	bool expected;		     /* a relay may be bound soon */
 	struct report direct, relay; /* the latest of each list */
 	const char *why;	     /* it is not direct; NULL: it is */
@@ -32,6 +35,11 @@ size_t choice_expect(
 /* The relays' list sleeps, or has no relay any more: it has no say. */
 void choice_asleep(struct choice *c);
 /* A new introduction: what was the reason is none now. */
-void choice_anew(struct choice *c);
+size_t choice_anew(struct choice *c, struct report out[CHOICE_MAX]);
+/* The peer has left: what ends now is not said to be tried again. */
+void choice_gone(struct choice *c);
+/* Whether the peer's checks say that it takes relays only. */
+size_t choice_peer_only(
+    struct choice *c, bool only, struct report out[CHOICE_MAX]);
 
 #endif

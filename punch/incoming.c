@@ -133,6 +133,7 @@ receive_request(struct checklist *x, const struct stun_msg *m,
 		return 0;
 	x->hinted |= check.hint;
 	x->content = (check.hint & CHECK_HINT_NEED) == 0;
+	x->only = (check.hint & CHECK_HINT_ONLY) != 0;
 	if ((check.hint & CHECK_HINT_NEED) != 0)
 		checklist_wake(x, now_us);
 	/* Receipt proves that the peer's hole is open: try again now. */

@@ -30,6 +30,19 @@ peer_init(
 	p->next_us = UINT64_MAX;
 }
 
+static void
+say(struct peer *p, const struct report *said, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct output *put = outputs_add(&p->out);
+
+		if (put == NULL)
+			return;
+		put->is_report = true;
+		put->report = said[i];
+	}
+}
+
 /* Records */
 
 /* A relay is no direct way, whatever the peer says. */
@@ -53,11 +66,12 @@ static int
 introduce(struct peer *p, const struct introduction *i, uint64_t now_us)
 {
 	int rc = p->relay_only ? 0 : checklist_introduce(&p->list, i, now_us);
+	struct report said[CHOICE_MAX];
 
 	if (rc != 0)
 		return rc;
 	shun_relays(p, now_us);
-	choice_anew(&p->choice);
+	say(p, said, choice_anew(&p->choice, said));
 	if (p->relay_only)
 		p->unserved_us = now_us + PEER_UNSERVED_US;
 	return checklist_introduce(&p->relay, i, now_us);
@@ -86,6 +100,7 @@ peer_apply(struct peer *p, const struct intake *in, uint64_t now_us,
 				     : checklist_go(&p->list, in->generation,
 					   in->age_ms, in->skew_ms, now_us);
 	case INTAKE_GONE:
+		choice_gone(&p->choice);
 		if (!p->relay_only)
 			checklist_gone(&p->list, now_us);
 		checklist_gone(&p->relay, now_us);
@@ -129,19 +144,6 @@ peer_port_error(
 {
 	checklist_port_error(&p->list, remote, error, now_us);
 	checklist_port_error(&p->relay, remote, error, now_us);
-}
-
-static void
-say(struct peer *p, const struct report *said, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		struct output *put = outputs_add(&p->out);
-
-		if (put == NULL)
-			return;
-		put->is_report = true;
-		put->report = said[i];
-	}
 }
 
 static void
@@ -217,6 +219,8 @@ signal_try(struct peer *p, uint64_t now_us)
 	p->relay.hint = sure(p, now_us) ? 0 : CHECK_HINT_NEED;
 	if (open)
 		p->relay.hint |= CHECK_HINT_TRY;
+	if (p->relay_only)
+		p->relay.hint |= CHECK_HINT_ONLY;
 	if (open && !p->told)
 		checklist_nudge(&p->relay);
 	p->told = open;
@@ -256,6 +260,7 @@ govern(struct peer *p, uint64_t now_us)
 	}
 	collect(p);
 	say(p, said, choice_expect(&p->choice, now_us < p->expect_us, said));
+	say(p, said, choice_peer_only(&p->choice, p->relay.only, said));
 }
 
 /* What govern has to see, and no list steps for. */

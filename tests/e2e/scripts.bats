@@ -385,6 +385,50 @@ status() {
 	unshare -mnp --fork --kill-child --mount-proc bash -euc status
 }
 
+# What it says of each path, in words. Runs in namespaces.
+words() {
+	local lock record second want
+	mount -t tmpfs none /run
+	lock=/run/nat-wg.wg0.$(stat -Lc %i /proc/self/ns/net)
+	exec 5>"$lock"
+	flock 5
+	while IFS='|' read -r record second want; do
+		printf '%s path key=%s %s\n%s\n' "$(date +%s)" "$key" \
+		    "$record" "${second:+path key=$key $second}" >"$lock.peers"
+		script -qec "$bin/nat-wg status" /dev/null </dev/null |
+			tr -d '\r' | sed -n 's/.* [0-9]* s  //p' >"$BATS_TEST_TMPDIR/said"
+		echo "$record: $(cat "$BATS_TEST_TMPDIR/said")"
+		[ "$(cat "$BATS_TEST_TMPDIR/said")" = "$want" ]
+	done <<-END
+	state=checking||the direct ways are being tried
+	state=checking method=relay||a relay is awaited; with -r nothing else is tried
+	state=direct endpoint=192.0.2.7:1 method=srflx|state=connected endpoint=192.0.2.7:1|
+	state=direct endpoint=192.0.2.7:1||direct, and WireGuard's handshake is awaited
+	state=direct endpoint=192.0.2.7:1|state=blocked endpoint=192.0.2.7:1 reason=no-handshake|the path works, but WireGuard does not shake hands there
+	state=relayed endpoint=192.0.2.2:1 method=relay reason=no-answer|state=connected endpoint=192.0.2.2:1|no direct way lets packets through: the NATs, or a firewall
+	state=relayed endpoint=192.0.2.2:1 method=relay reason=lost|state=connected endpoint=192.0.2.2:1|the direct path has stopped answering; it is tried again
+	state=relayed endpoint=192.0.2.2:1 method=relay reason=denied|state=connected endpoint=192.0.2.2:1|a firewall on this host forbids it
+	state=relayed endpoint=192.0.2.2:1 method=relay reason=relay-only|state=connected endpoint=192.0.2.2:1|nat-wg was told so, with -r
+	state=relayed endpoint=192.0.2.2:1 method=relay reason=peer-relay-only|state=connected endpoint=192.0.2.2:1|the peer takes relays only, with -r
+	state=relayed endpoint=127.0.0.1:1 method=relay reason=checking|state=connected endpoint=127.0.0.1:1|over TCP: the direct ways are being tried
+	state=relayed endpoint=127.0.0.1:1 method=relay reason=no-answer|state=connected endpoint=127.0.0.1:1|over TCP: no UDP gets through from here, not even to a relay
+	state=lost endpoint=192.0.2.7:1 reason=no-answer||the path has stopped answering
+	state=failed reason=no-answer||no direct way lets packets through: the NATs, or a firewall; and no relay carries it
+	state=failed reason=denied||a firewall on this host forbids it; and no relay carries it
+	state=failed reason=gone||the peer has left the rendezvous server
+	state=failed method=relay reason=no-relay||no relay takes us; with -r nothing else is tried
+	state=failed method=relay reason=no-answer||the peer does not answer through a relay; with -r nothing else is tried
+	END
+}
+
+@test "nat-wg status: why a peer is not direct, in words" {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	unshare -mnp true 2>/dev/null || skip "no namespaces here"
+	export -f words
+	export bin key BATS_TEST_TMPDIR
+	unshare -mnp --fork --kill-child --mount-proc bash -euc words
+}
+
 # WireGuard lists peers in any order. Runs in namespaces.
 any_order() {
 	local ticks='' tick

@@ -220,9 +220,11 @@ scenario_relay_only() {
 	pair
 	relays 1
 	start_wg ha wga -r
-	start_wg hb wgb -r
+	start_wg hb wgb
 	within 10 both_are relayed || fail "not relayed"
 	pings ha 10.9.0.2 || fail "no ping"
+	within 3 has wgb 'state=relayed .*reason=peer-relay-only' ||
+		fail "b is not told why"
 	sleep 4
 	both_are relayed || fail "not relayed any more"
 	! has wga 'state=direct' || fail "it became direct"

@@ -132,7 +132,7 @@ why_not_direct(void **state)
 		direct(PATH_FAILED, "no-answer");
 		assert_int_equal(n, 0);
 	}
-	choice_anew(&c);
+	assert_int_equal(choice_anew(&c, out), 0);
 	direct(PATH_CHECKING, NULL);
 	said(0, PATH_RELAYED, "checking");
 	direct(PATH_FAILED, "gone");
@@ -205,8 +205,11 @@ relay_only(void **state)
 {
 	(void)state;
 	choice_init(&c, true);
+	n = choice_anew(&c, out);
+	said(0, PATH_CHECKING, NULL); /* the peer is there, a relay not yet */
+	assert_int_equal(out[0].method, CANDIDATE_RELAY);
 	relay(PATH_CHECKING, NULL, NULL);
-	said(0, PATH_CHECKING, NULL);
+	assert_int_equal(n, 0);
 	relay(PATH_DIRECT, "203.0.113.9:1", NULL);
 	said(0, PATH_RELAYED, "relay-only");
 	relay(PATH_LOST, "203.0.113.9:1", "no-answer");
@@ -214,6 +217,57 @@ relay_only(void **state)
 	said(0, PATH_LOST, "no-answer");
 	relay(PATH_FAILED, NULL, "no-relay");
 	said(0, PATH_FAILED, "no-relay");
+	assert_int_equal(out[0].method, CANDIDATE_RELAY);
+	relay(PATH_CHECKING, NULL, NULL);
+	assert_int_equal(n, 0);
+	relay(PATH_FAILED, NULL, "no-answer");
+	said(0, PATH_FAILED, "no-answer");
+	relay(PATH_CHECKING, NULL, NULL);
+	relay(PATH_DIRECT, "203.0.113.9:1", NULL);
+	said(0, PATH_RELAYED, "relay-only");
+}
+
+/* Its own word, not a guess at NATs; and only for as long as it says so. */
+static void
+peer_takes_relays_only(void **state)
+{
+	(void)state;
+	direct(PATH_CHECKING, NULL);
+	relay(PATH_DIRECT, "203.0.113.9:1", NULL);
+	n = choice_peer_only(&c, true, out);
+	said(0, PATH_RELAYED, "peer-relay-only");
+	direct(PATH_FAILED, "no-answer");
+	assert_int_equal(n, 0);
+	assert_int_equal(choice_peer_only(&c, true, out), 0);
+	n = choice_peer_only(&c, false, out);
+	said(0, PATH_RELAYED, "no-answer");
+}
+
+/* A relayed path that ends when the peer has left is not tried again. */
+static void
+peer_has_left(void **state)
+{
+	(void)state;
+	direct(PATH_CHECKING, NULL);
+	relay(PATH_DIRECT, "203.0.113.9:1", NULL);
+	direct(PATH_FAILED, "no-answer");
+	choice_gone(&c);
+	direct(PATH_FAILED, "no-answer");
+	assert_int_equal(n, 0); /* the path still stands */
+	relay(PATH_LOST, "203.0.113.9:1", "no-answer");
+	assert_int_equal(n, 2);
+	said(0, PATH_LOST, "no-answer");
+	said(1, PATH_FAILED, "gone");
+	relay(PATH_CHECKING, NULL, NULL);
+	assert_int_equal(n, 0);
+	/* it was only the server that did not see it */
+	relay(PATH_DIRECT, "203.0.113.9:1", NULL);
+	said(0, PATH_RELAYED, "no-answer");
+	relay(PATH_LOST, "203.0.113.9:1", "no-answer");
+	said(1, PATH_FAILED, "gone");
+	choice_anew(&c, out);
+	direct(PATH_CHECKING, NULL);
+	said(0, PATH_CHECKING, NULL);
 }
 
 int
@@ -228,6 +282,8 @@ main(void)
 	    cmocka_unit_test_setup(failed_when_both_are, begin),
 	    cmocka_unit_test_setup(failed_when_none_is_expected, begin),
 	    cmocka_unit_test_setup(relay_only, begin),
+	    cmocka_unit_test_setup(peer_takes_relays_only, begin),
+	    cmocka_unit_test_setup(peer_has_left, begin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

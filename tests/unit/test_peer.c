@@ -773,6 +773,55 @@ relay_only(void **state)
 	assert_int_equal(say("192.0.2.2:7000", false, false), -ENOENT);
 }
 
+/* The other side learns of it, and has another reason when that ends. */
+static void
+one_takes_relays_only(void **state)
+{
+	const uint8_t key[KEY_LEN] = {9, A};
+
+	(void)state;
+	world(true, false);
+	peer_init(&w.side[A].peer, key, true, true);
+	both_bind(0, 20);
+	meet();
+	run(30 * SECOND);
+	both(PATH_RELAYED);
+	assert_string_equal(w.side[A].last.reason, "relay-only");
+	assert_string_equal(w.side[B].last.reason, "peer-relay-only");
+	assert_int_equal(w.side[A].direct, 0);
+	peer_init(&w.side[A].peer, key, true, false);
+	cut(true);
+	both_bind(0, 20);
+	introduce(A, 2);
+	introduce(B, 2);
+	run(10 * SECOND);
+	both(PATH_RELAYED);
+	reasons("no-answer");
+}
+
+/* Who has left is not said to be looked for. */
+static void
+relayed_and_gone(void **state)
+{
+	struct intake gone = {.kind = INTAKE_GONE};
+
+	(void)state;
+	world(true, false);
+	cut(true);
+	both_bind(0, 20);
+	meet();
+	run(6 * SECOND);
+	both(PATH_RELAYED);
+	count_anew();
+	apply(A, &gone);
+	w.dead[0] = true;
+	run(3 * SECOND);
+	assert_int_equal(w.side[A].last.state, PATH_FAILED);
+	assert_string_equal(w.side[A].last.reason, "gone");
+	assert_int_equal(w.side[A].reports[PATH_CHECKING], 0);
+	assert_int_equal(w.side[B].last.state, PATH_CHECKING);
+}
+
 /* Nobody is left waiting in silence; and what is bound later is used. */
 static void
 relay_only_without_one(void **state)
@@ -783,6 +832,7 @@ relay_only_without_one(void **state)
 	world(true, true);
 	meet();
 	apply(B, &binding_begun);
+	both(PATH_CHECKING);
 	run(4900 * MS);
 	assert_int_equal(w.side[A].reports[PATH_FAILED], 0);
 	assert_false(peer_settled(&w.side[A].peer, w.now));
@@ -883,6 +933,8 @@ main(void)
 	    cmocka_unit_test(relay_as_direct),
 	    cmocka_unit_test(relay_was_direct),
 	    cmocka_unit_test(relay_only),
+	    cmocka_unit_test(one_takes_relays_only),
+	    cmocka_unit_test(relayed_and_gone),
 	    cmocka_unit_test(relay_only_without_one),
 	    cmocka_unit_test(relay_only_comes_back),
 	    cmocka_unit_test(settled_when_searched),
