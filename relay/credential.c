@@ -3,6 +3,7 @@
  * TURN), and nonces (RFC 8489 section 9.2) that need no memory. */
 #include "credential.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <nettle/hmac.h>
@@ -96,7 +97,8 @@ credential_turn_parse(
 		return -EBADMSG;
 	if (n < len) {
 		user = len - n - 1;
-		if (name[n] != ':' || user == 0 || user > CREDENTIAL_USER_MAX)
+		if (!ispunct(name[n]) || user == 0 ||
+		    user > CREDENTIAL_USER_MAX)
 			return -EBADMSG;
 		for (size_t i = n + 1; i < len; i++)
 			if (is_control(name[i]))

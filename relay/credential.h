@@ -46,8 +46,9 @@ struct credential_turn {
 	uint64_t expiry_s;
 	char user[CREDENTIAL_USER_MAX + 1]; /* "" when there is none */
 };
-/* "EXPIRY" or "EXPIRY:USER", USER not empty, without control characters.
- * Returns 0 or -EBADMSG. */
+/* "EXPIRY" or "EXPIRY:USER", USER not empty, without control characters; any other
+ * punctuation is as good as the colon (coturn's clients choose it). Returns 0 or
+ * -EBADMSG. */
 int credential_turn_parse(
     struct credential_turn *out, const uint8_t *name, size_t len);
 void credential_turn_password(const struct credential_secret *s,

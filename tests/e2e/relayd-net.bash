@@ -120,6 +120,8 @@ modes() {
 	padding 127.0.0.1 -D -e 127.0.0.1
 	extra 127.0.0.1 -G -e 127.0.0.1
 	both-families 127.0.0.1 -Z -e 127.0.0.1
+	separator 127.0.0.1 -C - -u carol -e 127.0.0.1
+	extra-tcp 127.0.0.1 -G -t -e 127.0.0.1
 	END
 }
 

@@ -168,7 +168,7 @@ static void
 turn_names(void **state)
 {
 	static const char *const bad[] = {"", ":", ":bob", "x", "bob:1", "01",
-	    "1:", "1 ", "-1", "1;bob", "1:bo\nb", "1:bo\x7f",
+	    "1:", "1-", "1 ", "-1", "1 bob", "1xbob", "1:bo\nb", "1:bo\x7f",
 	    "18446744073709551616"};
 	struct credential_turn c = {.expiry_s = 7};
 	char longest[CREDENTIAL_USER_MAX + 4] = "1:";
@@ -184,6 +184,9 @@ turn_names(void **state)
 	assert_int_equal(turn(&c, "1700000000"), 0);
 	assert_int_equal(c.expiry_s, 1700000000);
 	assert_string_equal(c.user, "");
+	assert_int_equal(turn(&c, "6-bob"), 0);
+	assert_int_equal(c.expiry_s, 6);
+	assert_string_equal(c.user, "bob");
 	assert_int_equal(turn(&c, "5:a:b c"), 0);
 	assert_int_equal(c.expiry_s, 5);
 	assert_string_equal(c.user, "a:b c");
