@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2154
 #
 # The scenarios of pipe-words.bats: what nat-pipe tells the person who runs it.
-# `bash pipe-words.bash NAME`, with the hosts and functions of pipe-net.bash.
+# `bash pipe-words.bash words_NAME`, with the hosts and functions of pipe-net.bash.
 
 # lines FILE N PATTERN: so many, and no more
 lines() {
@@ -108,4 +108,4 @@ within_long() { # as within, for 20 s
 }
 
 # shellcheck source=tests/e2e/pipe-net.bash
-. "$(dirname "${BASH_SOURCE[0]}")/pipe-net.bash" "words_$1"
+. "$(dirname "${BASH_SOURCE[0]}")/pipe-net.bash"

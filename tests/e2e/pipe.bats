@@ -5,26 +5,8 @@
 
 bats_require_minimum_version 1.5.0
 
-setup_file() {
-	export NATKIT_BUILD=${NATKIT_BUILD:-$BATS_TEST_DIRNAME/../../build}
-	export PATH=$PATH:/usr/sbin:/sbin
-}
-
-# scenario NAME: runs it in a network of its own.
-scenario() {
-	local unshare=(setpriv --pdeathsig KILL unshare -mnp --fork
-		--kill-child --mount-proc) p
-	[ "$(id -u)" = 0 ] || skip "not root"
-	"${unshare[@]}" true 2>/dev/null || skip "no new namespaces here"
-	for p in ip ss socat tcpdump script; do
-		command -v "$p" >/dev/null || skip "$p is not installed"
-	done
-	run timeout 60 "${unshare[@]}" \
-	    bash "$BATS_TEST_DIRNAME/pipe-net.bash" "$1"
-	echo "$output"
-	[ "$status" -eq 0 ]
-	[ "${lines[-1]}" = "$1: fine" ]
-}
+scenarios=pipe-net.bash
+. "$BATS_TEST_DIRNAME/pipe-scenario.bash"
 
 @test "usage errors end with 100 and say what to do" {
 	scenario usage
