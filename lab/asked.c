@@ -18,6 +18,7 @@
 #define COPY_MS 30
 #define IP_LEN 20
 #define UDP_LEN 8
+#define ICMP_LEN 8
 #define FIRST 1200 /* bytes of the datagram in its first fragment: n * 8 */
 
 static void
@@ -36,26 +37,69 @@ asked_pattern_is(const char *data, size_t len)
 	return len == sizeof(wanted) && memcmp(data, wanted, len) == 0;
 }
 
+static void
+put_ip(uint8_t *p, uint8_t protocol, const uint8_t *from, const uint8_t *to)
+{
+	p[0] = 0x45;
+	p[8] = 64;
+	p[9] = protocol;
+	memcpy(p + 12, from, 4);
+	memcpy(p + 16, to, 4);
+}
+
 /* One fragment: len bytes of the datagram from at on. The kernel fills in
  * IPv4's checksum and total length. */
 static void
 send_fragment(const struct asked *a, const struct addr *to, uint16_t id,
     const uint8_t *datagram, size_t at, size_t len, bool more)
 {
-	uint8_t p[IP_LEN + FIRST * 2] = {0x45};
+	uint8_t p[IP_LEN + FIRST * 2] = {0};
 	struct sockaddr_storage ss;
 	socklen_t ss_len = addr_to_sockaddr(to, &ss);
 
+	put_ip(p, IPPROTO_UDP, a->local.ip, to->ip);
 	put_u16(p + 4, id);
 	put_u16(p + 6, (uint16_t)(at / 8 | (more ? 0x2000 : 0)));
-	p[8] = 64;
-	p[9] = IPPROTO_UDP;
-	memcpy(p + 12, a->local.ip, 4);
-	memcpy(p + 16, to->ip, 4);
 	memcpy(p + IP_LEN, datagram + at, len);
 	/* lost is lost: the client asks again */
 	(void)!sendto(
 	    a->raw, p, IP_LEN + len, 0, (struct sockaddr *)&ss, ss_len);
+}
+
+static uint16_t
+checksum(const uint8_t *p, size_t len)
+{
+	uint32_t s = 0;
+
+	for (size_t i = 0; i + 1 < len; i += 2)
+		s += (uint32_t)(p[i] << 8 | p[i + 1]);
+	s = (s & 0xffff) + (s >> 16);
+	s = (s & 0xffff) + (s >> 16);
+	return (uint16_t)~s;
+}
+
+/* An ICMP error about a datagram of len bytes that came from there: both
+ * headers, as RFC 792 has it. A parameter problem points at the first byte. */
+static void
+send_error(
+    const struct asked *a, const struct addr *to, uint16_t error, size_t len)
+{
+	uint8_t p[IP_LEN + ICMP_LEN + IP_LEN + UDP_LEN] = {0};
+	uint8_t *icmp = p + IP_LEN, *about = icmp + ICMP_LEN;
+	struct sockaddr_storage ss;
+	socklen_t ss_len = addr_to_sockaddr(to, &ss);
+
+	put_ip(p, IPPROTO_ICMP, a->local.ip, to->ip);
+	put_ip(about, IPPROTO_UDP, to->ip, a->local.ip);
+	put_u16(about + 2, (uint16_t)(IP_LEN + UDP_LEN + len));
+	put_u16(about + 10, checksum(about, IP_LEN));
+	put_u16(about + IP_LEN, to->port);
+	put_u16(about + IP_LEN + 2, a->local.port);
+	put_u16(about + IP_LEN + 4, (uint16_t)(UDP_LEN + len));
+	put_u16(icmp, error);
+	put_u16(icmp + 2, checksum(icmp, sizeof(p) - IP_LEN));
+	/* lost is lost: the client asks again */
+	(void)!sendto(a->raw, p, sizeof(p), 0, (struct sockaddr *)&ss, ss_len);
 }
 
 /* The checksum counts: some NATs change it without looking for 0. */
@@ -142,34 +186,40 @@ begins(const uint8_t *data, size_t len, const char *word)
 
 /* Digits, and what ends them. */
 static bool
-parse_ms(uint32_t *out, const uint8_t *data, size_t len)
+parse_number(uint32_t *out, const uint8_t *data, size_t len)
 {
-	uint32_t ms = 0;
+	uint32_t number = 0;
 	size_t i;
 
 	for (i = 0; i < len && data[i] >= '0' && data[i] <= '9'; i++) {
-		ms = ms * 10 + (data[i] - '0');
-		if (ms > ASKED_CALL_MAX_MS)
+		number = number * 10 + (data[i] - '0');
+		if (number > ASKED_CALL_MAX_MS)
 			return false;
 	}
 	if (i == 0 || (i < len && memchr(" \n", data[i], 3) == NULL))
 		return false;
-	*out = ms;
+	*out = number;
 	return true;
 }
 
 enum asked_for
-asked_parse(const uint8_t *data, size_t len, uint32_t *ms)
+asked_parse(const uint8_t *data, size_t len, uint32_t *number)
 {
-	size_t call = strlen(ASKED_CALL " ");
+	size_t call = strlen(ASKED_CALL " "), error = strlen(ASKED_ERROR " ");
+	uint32_t n;
 
 	if (begins(data, len, ASKED_COUNT))
 		return ASKED_FOR_COUNT;
 	if (begins(data, len, ASKED_FRAGMENTS))
 		return ASKED_FOR_FRAGMENTS;
 	if (begins(data, len, ASKED_CALL) && len > call &&
-	    parse_ms(ms, data + call, len - call))
+	    parse_number(number, data + call, len - call))
 		return ASKED_FOR_CALL;
+	if (begins(data, len, ASKED_ERROR) && len > error &&
+	    parse_number(&n, data + error, len - error) && n <= UINT16_MAX) {
+		*number = n;
+		return ASKED_FOR_ERROR;
+	}
 	return ASKED_FOR_NOTHING;
 }
 
@@ -180,19 +230,22 @@ readable_cb(evutil_socket_t fd, short events, void *arg)
 	struct udp_info info;
 	uint8_t data[2048];
 	char text[32];
-	uint32_t ms;
+	uint32_t number;
 	int n = udp_recv(fd, data, sizeof(data), &info);
 
 	(void)events;
 	if (n < 0)
 		return;
-	switch (asked_parse(data, (size_t)n, &ms)) {
+	switch (asked_parse(data, (size_t)n, &number)) {
 	case ASKED_FOR_COUNT:
 		snprintf(text, sizeof(text), ASKED_COUNTED " %d", n);
 		send_text(a, &info.remote, text);
 		break;
 	case ASKED_FOR_CALL:
-		call_later(a, &info.remote, ms);
+		call_later(a, &info.remote, number);
+		break;
+	case ASKED_FOR_ERROR:
+		send_error(a, &info.remote, (uint16_t)number, (size_t)n);
 		break;
 	case ASKED_FOR_FRAGMENTS:
 		send_fragments(a, &info.remote);

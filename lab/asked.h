@@ -22,6 +22,10 @@
 	"fragments" /* answered with one of 2400 bytes, in two
 				     * fragments, the last one first */
 
+#define ASKED_ERROR                                                            \
+	"error" /* and an ICMP type * 256 + code: answered with that error     \
+		 * about this very datagram */
+
 #define ASKED_CALL_MAX_MS 600000
 
 enum asked_for {
@@ -29,6 +33,7 @@ enum asked_for {
 	ASKED_FOR_COUNT,
 	ASKED_FOR_CALL,
 	ASKED_FOR_FRAGMENTS,
+	ASKED_FOR_ERROR,
 };
 
 struct asked_call {
@@ -46,9 +51,10 @@ struct asked {
 };
 
 /* What a datagram asks for. An answer asks for nothing, or two servers would
- * talk to each other for ever. Sets *ms with ASKED_FOR_CALL only. */
-enum asked_for asked_parse(const uint8_t *data, size_t len, uint32_t *ms);
-/* Needs CAP_NET_RAW, for the fragments. Returns 0 or -errno. */
+ * talk to each other for ever. Sets *number, milliseconds or an ICMP error,
+ * with ASKED_FOR_CALL and ASKED_FOR_ERROR only. */
+enum asked_for asked_parse(const uint8_t *data, size_t len, uint32_t *number);
+/* Needs CAP_NET_RAW, for the fragments and errors. Returns 0 or -errno. */
 int asked_open(struct asked *a, struct loop *l, const struct addr *local);
 void asked_close(struct asked *a);
 /* Is it what a server sends in fragments? */

@@ -31,7 +31,8 @@
 #define EVERY_MS 4000u /* what goes out, of refresh; steps of silent */
 #define LATE_MS 3700u  /* what comes in, after the last that went out */
 #define TRY_MS 700u
-#define HITS 3	      /* of icmp: ports; the last one is not hit, to compare */
+#define HITS 2	      /* of icmp: ports for each sort of error */
+#define SORTS 4	      /* of icmp */
 #define HIT_MS 200u   /* of icmp: between two tries */
 #define CALL_MS 2000u /* of icmp: they are called back before */
 #define TRIES 4
@@ -52,6 +53,18 @@ enum question {
 
 static const char *const questions[QUESTIONS] = {"refresh", "silent",
     "fragments", "unreachable", "ttl", "df", "big", "icmp"};
+
+/* What hits a mapping, of icmp: one sort from the router behind the NAT, and
+ * the others from the server. */
+static const struct sort {
+	const char *name;
+	int error; /* type << 8 | code */
+} sorts[SORTS] = {
+    {"time-exceeded", ICMP_TIME_EXCEEDED << 8 | ICMP_EXC_TTL},
+    {"port-unreachable", ICMP_DEST_UNREACH << 8 | ICMP_PORT_UNREACH},
+    {"host-unreachable", ICMP_DEST_UNREACH << 8 | ICMP_HOST_UNREACH},
+    {"parameter-problem", ICMP_PARAMETERPROB << 8},
+};
 
 struct probe;
 
@@ -78,6 +91,7 @@ struct probe {
 	unsigned sent;
 	bool delivered;		/* of ttl: it got through */
 	char from[ADDR_STRLEN]; /* of an ICMP error */
+	char errors[96];	/* of icmp: the sorts that the answer is of */
 	int ready_fd;
 	bool json;
 };
@@ -109,6 +123,7 @@ answer(struct probe *p, const char *value, uint64_t after_s)
 		record_put_u64(&r, "after_s", after_s);
 	record_put(&r, "from", p->from);
 	record_put_u64(&r, "sent", p->sent);
+	record_put(&r, "errors", p->errors);
 	record_write(&r, STDOUT_FILENO, p->json);
 	loop_end(&p->loop, yes ? EXIT_YES : EXIT_NO);
 }
@@ -192,41 +207,78 @@ refresh_step(struct probe *p)
 	loop_at(p->timer, now_ms() + EVERY_MS);
 }
 
+/* The sorts that did come in, with the mapping alive after it (lives), or those
+ * that ended it. Returns how many; -1 when two ports of a sort differ. */
+static int
+error_sorts(struct probe *p, bool lives)
+{
+	size_t len = 0;
+	int n = 0;
+
+	for (int i = 0; i < SORTS; i++) {
+		const struct flow *f = &p->flows[i * HITS];
+
+		if (f[0].called != f[1].called)
+			return -1;
+		if (f[0].called != lives || (lives && !(f[0].hit && f[1].hit)))
+			continue;
+		len +=
+		    (size_t)snprintf(p->errors + len, sizeof(p->errors) - len,
+			"%s%s", n > 0 ? "," : "", sorts[i].name);
+		n++;
+	}
+	return n;
+}
+
 static void
 error_answer(struct probe *p)
 {
-	const struct flow *f = p->flows;
-	bool alike = f[0].called == f[1].called;
+	int n = p->flows[SORTS * HITS].called ? error_sorts(p, false) : -1;
 
-	if (!f[2].called || !alike || !f[0].hit || !f[1].hit)
+	/* the last one's address would stand for all */
+	p->from[0] = '\0';
+	if (n > 0)
+		answer(p, "no", 0);
+	else if (n == 0 && error_sorts(p, true) > 0)
+		answer(p, "yes", 0);
+	else {
+		p->errors[0] = '\0';
 		answer(p, "unknown", 0);
-	else
-		answer(p, f[0].called ? "yes" : "no", 0);
+	}
 }
 
-/* First all ports ask to be called back. Then an error hits all but the last,
- * as the TTL ends behind the NAT; a port that is hit sends nothing more, which
- * would make its mapping anew. */
+static void
+error_hit(struct flow *f, const struct sort *sort)
+{
+	char text[32];
+	int ttl = 2;
+
+	if (sort == sorts) {
+		setsockopt(f->fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl));
+		send_text(f, ASKED_NOTHING, 64);
+		return;
+	}
+	snprintf(text, sizeof(text), ASKED_ERROR " %d", sort->error);
+	send_text(f, text, 64);
+}
+
+/* First all ports ask to be called back. Then an error hits all but the last;
+ * a port that is hit sends nothing more, which would make its mapping anew. */
 static void
 error_step(struct probe *p)
 {
-	int ttl = 2;
-
 	if (now_ms() - p->begin_ms > CALL_MS) {
 		error_answer(p);
 		return;
 	}
-	for (int i = 0; i < HITS; i++) {
+	for (unsigned i = 0; i < p->n_flows; i++) {
 		struct flow *f = &p->flows[i];
 
-		if (p->sent < HITS) {
+		if (p->sent < p->n_flows)
 			send_text(f, ASKED_CALL " 1500", 64);
-			continue;
-		}
-		setsockopt(f->fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl));
-		if (!f->hit && i < HITS - 1 &&
-		    now_ms() - p->begin_ms < CALL_MS / 2)
-			send_text(f, ASKED_NOTHING, 64);
+		else if (!f->hit && i < SORTS * HITS &&
+			 now_ms() - p->begin_ms < CALL_MS / 2)
+			error_hit(f, &sorts[i / HITS]);
 	}
 	loop_at(p->timer, now_ms() + HIT_MS);
 }
@@ -395,7 +447,7 @@ client(struct probe *p)
 	int code;
 
 	if (p->question == ERROR)
-		n = HITS;
+		n = SORTS * HITS + 1;
 	else if (has_moments(p) && p->wait_s * 1000 > EVERY_MS)
 		n = (p->wait_s * 1000 - LATE_MS) / EVERY_MS + 1;
 	loop_init(&p->loop, false);

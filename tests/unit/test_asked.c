@@ -30,7 +30,8 @@ what_is_no_time_calls_nobody(void **state)
 {
 	static const char *const bad[] = {"call ", "call x", "call -1",
 	    "call +1", "call  1", "call 1x", "call 600001",
-	    "call 99999999999999999999", "called 1", "Call 1"};
+	    "call 99999999999999999999", "called 1", "Call 1", "error",
+	    "error x", "error 65536", "errors 3"};
 	uint32_t ms;
 
 	(void)state;
@@ -52,6 +53,8 @@ questions(void **state)
 	assert_int_equal(
 	    asked_parse((const uint8_t *)"call 7\0\0", 8, &ms), ASKED_FOR_CALL);
 	assert_int_equal(ms, 7);
+	assert_int_equal(parse("error 771", &ms), ASKED_FOR_ERROR);
+	assert_int_equal(ms, 771);
 	assert_int_equal(parse("", &ms), ASKED_FOR_NOTHING);
 }
 
