@@ -4,7 +4,8 @@
 synopsis='nat-lab grade [-hjqv] [-w seconds] -- prog [arg...]'
 options='  -j    records as JSON Lines
   -w s  take so long at most for what needs long (150): REQ-5 is decided
-        after 2 minutes, REQ-6 after the time that a mapping lives
+        after 2 minutes, REQ-5c after 5, REQ-6 after the time that a mapping
+        lives
   -q    say less on standard error, and keep to itself what prog says there
   -v    say more, as at a terminal'
 grade_w=150 json=''

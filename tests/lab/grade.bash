@@ -54,7 +54,7 @@ graded() {
 	[ "$(cat "$BATS_FILE_TMPDIR/$1.code")" = "$2" ]
 	[ "$(of "$1" fail)" = "$3" ]
 	[ "$(of "$1" untested)" = "$4" ]
-	[ "$(wc -l <"$BATS_FILE_TMPDIR/$1.out")" = 19 ]
+	[ "$(wc -l <"$BATS_FILE_TMPDIR/$1.out")" = 20 ]
 }
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then

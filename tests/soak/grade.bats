@@ -21,6 +21,8 @@ setup_file() {
 	toy-p 26 toy -p
 	toy-s 26 toy -s
 	toy-i 26 toy -i
+	toy-u 26 toy -u
+	toy-b 26 toy -b
 	toy-e 26 toy -e
 	toy-d 26 toy -d
 	toy-g 26 toy -g
@@ -46,24 +48,25 @@ setup() {
 	load ../lab/grade
 }
 
-time='REQ-5 REQ-6 REQ-7'
+time='REQ-5 REQ-5c REQ-6 REQ-7'
 
 @test "two minutes and more: REQ-5 and REQ-6 are told" {
-	graded long 0 '' 'REQ-6 REQ-7'
-	graded toy-l130 0 '' 'REQ-7'
-	graded kernel-130 0 '' 'REQ-7'
+	graded long 0 '' 'REQ-5c REQ-6 REQ-7'
+	graded toy-l130 0 'REQ-5c' 'REQ-7'
+	graded kernel-130 0 'REQ-5c' 'REQ-7'
 }
 
-@test "mapping, pooling, overloading: 1, 2, 3" {
+@test "mapping, pooling, overloading, port ranges: 1, 2, 3, 3a" {
 	graded toy-m 1 'REQ-1 REQ-3a' "$time"
+	graded toy-b 0 'REQ-3a' "$time"
 	graded toy-a 0 'REQ-2' "$time"
 	graded toy-o 1 'REQ-3' "$time REQ-11"
 }
 
 @test "lifetime, refresh: 5, 6" {
-	graded toy-l9 1 'REQ-5' 'REQ-7'
-	graded toy-r 1 'REQ-5 REQ-6' 'REQ-7'
-	graded short 1 'REQ-5' 'REQ-7'
+	graded toy-l9 1 'REQ-5 REQ-5c' 'REQ-7'
+	graded toy-r 1 'REQ-5 REQ-5c REQ-6' 'REQ-7'
+	graded short 1 'REQ-5 REQ-5c' 'REQ-7'
 }
 
 @test "filtering, hairpin: 8, 9, 9a" {
@@ -76,6 +79,7 @@ time='REQ-5 REQ-6 REQ-7'
 
 @test "ICMP and fragments: 12, 12a, 12b, 13, 14" {
 	graded toy-i 1 'REQ-12' "$time"
+	graded toy-u 1 'REQ-12' "$time"
 	graded toy-e 0 'REQ-12a REQ-12b' "$time REQ-12"
 	graded toy-d 1 'REQ-13' "$time"
 	graded toy-g 1 'REQ-14' "$time"
@@ -95,8 +99,8 @@ time='REQ-5 REQ-6 REQ-7'
 	graded random 0 'REQ-3a REQ-4' "$time"
 	graded parity 0 'REQ-3a' "$time"
 	graded pool 0 'REQ-2 REQ-3a REQ-4' "$time"
-	graded linux 1 'REQ-3 REQ-8 REQ-9' "$time REQ-9a"
+	graded linux 1 'REQ-3 REQ-8 REQ-9 REQ-11' "$time REQ-9a"
 	# what it rewrites has a FINGERPRINT, which is wrong then
 	graded alg 0 'REQ-10' \
-	    'REQ-3 REQ-3a REQ-4 REQ-5 REQ-6 REQ-7 REQ-11'
+	    'REQ-3 REQ-3a REQ-4 REQ-5 REQ-5c REQ-6 REQ-7 REQ-11'
 }

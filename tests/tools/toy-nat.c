@@ -7,6 +7,7 @@
  *
  *	-m	mapping: another port for each destination	REQ-1
  *	-a	pooling: each mapping has any of the addresses	REQ-2
+ *	-b	ports from 1024 on are mapped below it		REQ-3a
  *	-o	overloading: the port is kept, taken or not	REQ-3
  *	-l s	lifetime of a mapping in seconds (300)		REQ-5
  *	-r	outbound packets refresh nothing		REQ-6
@@ -14,6 +15,7 @@
  *	-p	no hairpin					REQ-9
  *	-s	hairpin keeps the internal source		REQ-9a
  *	-i	an ICMP error ends the mapping			REQ-12
+ *	-u	a destination unreachable does, other errors don't
  *	-e	no ICMP error passes				REQ-12a, b
  *	-d	too large with DF: dropped in silence		REQ-13
  *	-g	fragments that come in are dropped		REQ-14
@@ -211,9 +213,11 @@ pick_port(uint32_t ip, uint16_t port)
 		return port;
 	if (flag['m'])
 		p = (uint16_t)(20000 + rand() % 20000 * 2 + port % 2);
+	if (flag['b'] && port >= 1024)
+		p = (uint16_t)(512 + port % 512);
 	while (by_external(ip, p) != NULL) {
 		p = (uint16_t)(p + 2);
-		if ((p < 1024) != (port < 1024) && !flag['m'])
+		if ((p < 1024) != (port < 1024) && !flag['m'] && !flag['b'])
 			p = port < 1024 ? 512 + port % 2 : 20000 + port % 2;
 	}
 	return p;
@@ -386,7 +390,7 @@ icmp_in(uint8_t *ip, size_t header, size_t len)
 		put_u32(ip + 16, m->in_ip);
 		send_ip(0, ip, len);
 	}
-	if (flag['i'])
+	if (flag['i'] || (flag['u'] && icmp[0] == UNREACHABLE))
 		m->until_ms = 0;
 }
 
@@ -557,7 +561,7 @@ main(int argc, char **argv)
 	struct pollfd p[2];
 	int ch;
 
-	while ((ch = getopt(argc, argv, "maorfpsiedgl:")) != -1) {
+	while ((ch = getopt(argc, argv, "maborfpsiuedgl:")) != -1) {
 		if (ch == '?')
 			return 100;
 		flag[ch] = true;
