@@ -63,6 +63,7 @@ read_box_facts(struct box *b)
 		return;
 	b->state.naddr = netns_addrs(b->state.addr, NETNS_ADDRS);
 	b->state.forwards = netns_forwards();
+	b->state.outside = netns_outside();
 }
 
 static void
@@ -121,7 +122,8 @@ timer_cb(evutil_socket_t fd, short events, void *arg)
 	(void)fd;
 	(void)events;
 	for (size_t i = 0; i < w->n; i++)
-		watchbox_tick(&w->box[i].state, now_ms());
+		if (netns_enter(&w->box[i].ns) == 0)
+			watchbox_tick(&w->box[i].state, now_ms());
 	rearm(w);
 }
 

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <ifaddrs.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,6 +43,19 @@ netns_enter(const struct netns *ns)
 	return setns(ns->fd, CLONE_NEWNET) == -1 ? -errno : 0;
 }
 
+static void
+set_broadcast(struct netns_addr *a, const struct sockaddr *netmask)
+{
+	struct addr mask;
+
+	a->broadcast = a->ip;
+	if (a->ip.family != ADDR_V4 || netmask == NULL ||
+	    addr_from_sockaddr(&mask, netmask) != 0)
+		return;
+	for (size_t i = 0; i < 4; i++)
+		a->broadcast.ip[i] |= (uint8_t)~mask.ip[i];
+}
+
 size_t
 netns_addrs(struct netns_addr *list, size_t cap)
 {
@@ -55,6 +69,7 @@ netns_addrs(struct netns_addr *list, size_t cap)
 		    addr_from_sockaddr(&list[n].ip, i->ifa_addr) != 0)
 			continue;
 		list[n].ip.port = 0;
+		set_broadcast(&list[n], i->ifa_netmask);
 		list[n++].ifindex = if_nametoindex(i->ifa_name);
 	}
 	freeifaddrs(all);
@@ -73,6 +88,44 @@ file_says_one(const char *path)
 		c = '0';
 	close(fd);
 	return c == '1';
+}
+
+uint32_t
+netns_outside(void)
+{
+	char line[256], name[IF_NAMESIZE], to[9], mask[9];
+	FILE *f = fopen("/proc/net/route", "re");
+	uint32_t found = 0;
+
+	if (f == NULL)
+		return 0;
+	while (found == 0 && fgets(line, sizeof(line), f) != NULL)
+		if (sscanf(line, "%15s %8s %*s %*s %*s %*s %*s %8s", name, to,
+			mask) == 3 &&
+		    strcmp(to, "00000000") == 0 && strcmp(mask, to) == 0)
+			found = if_nametoindex(name);
+	fclose(f);
+	return found;
+}
+
+size_t
+netns_mtu(const struct addr *to)
+{
+	bool six = to->family == ADDR_V6;
+	int mtu = 0, fd;
+	socklen_t len = sizeof(mtu);
+	struct sockaddr_storage ss;
+
+	fd = socket(six ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd == -1)
+		return SIZE_MAX;
+	if (connect(fd, (struct sockaddr *)&ss, addr_to_sockaddr(to, &ss)) ==
+		-1 ||
+	    getsockopt(fd, six ? IPPROTO_IPV6 : IPPROTO_IP,
+		six ? IPV6_MTU : IP_MTU, &mtu, &len) == -1)
+		mtu = 0;
+	close(fd);
+	return mtu > 0 ? (size_t)mtu : SIZE_MAX;
 }
 
 bool

@@ -19,6 +19,7 @@ struct netns {
 
 struct netns_addr {
 	struct addr ip;
+	struct addr broadcast; /* of IPv4 */
 	uint32_t ifindex;
 };
 
@@ -32,5 +33,9 @@ int netns_enter(const struct netns *ns);
 size_t netns_addrs(struct netns_addr *list, size_t cap);
 /* Does it pass packets on? */
 bool netns_forwards(void);
+/* The interface of the default route of IPv4, 0 if there is none. */
+uint32_t netns_outside(void);
+/* How long may a packet be to go there? SIZE_MAX if no way is known. */
+size_t netns_mtu(const struct addr *to);
 
 #endif

@@ -223,6 +223,7 @@ read_v4(struct packet *p, struct cursor *c)
 	if (c->bad || cursor_bytes(&whole, header) == NULL)
 		return -EBADMSG;
 	p->fragment = (fragment & 0x1fff) != 0;
+	p->whole = (fragment & 0x4000) != 0 ? total : 0;
 	p->part = (fragment & 0x3fff) != 0;
 	if (p->fragment)
 		hash_number(p, fragment & 0x1fff);
@@ -245,6 +246,7 @@ read_v6(struct packet *p, struct cursor *c)
 	if (c->bad)
 		return -EBADMSG;
 	cut(c, len);
+	p->whole = len < UINT16_MAX - 40 ? (uint16_t)(len + 40) : 0;
 	for (int i = 0; i < V6_EXTENSIONS; i++) {
 		if (next == 44) {
 			next = cursor_u8(c);

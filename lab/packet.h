@@ -24,6 +24,7 @@ struct packet {
 	uint32_t ip_id;	  /* IPv4: 16 bits; 0 for IPv6 without a fragment */
 	bool fragment;	  /* not the first: no ports */
 	bool part;	  /* a fragment, the first included */
+	uint16_t whole;	  /* its length, if it may not be cut; else 0 */
 	struct addr from; /* the port is an ICMP echo's identifier in both */
 	struct addr to;
 	uint8_t icmp_type, icmp_code;

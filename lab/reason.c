@@ -46,15 +46,17 @@ reason_find(const struct reason_facts *f, char out[REASON_LEN])
 
 	switch (f->end) {
 	case TRACED_VANISHED:
-		word = f->ttl <= 1 ? "ttl" : "not-routed";
+		word = f->ttl <= 1  ? "ttl"
+		       : f->too_big ? "too-big"
+				    : "not-routed";
 		break;
 	case TRACED_UNWANTED:
-		word = f->forwards ? at_the_box(f) : "no-socket";
+		word = f->public ? at_the_box(f) : "no-socket";
 		break;
 	default:
 		if (f->comment != NULL)
 			word = from_comment(f->comment);
-		if (word == NULL && f->forwards && f->local)
+		if (word == NULL && f->public)
 			word = at_the_box(f);
 		if (word == NULL)
 			word = "firewall";

@@ -7,6 +7,7 @@
  *	firewall	no translation, and nobody asked for it
  *	no-socket	it reached a host where no program has that port
  *	ttl		its time to live was over
+ *	too-big		longer than the way on takes, and not to be cut (section 11)
  *	not-routed	no way to there, or not from there
  *
  * and what rules say of themselves: blocked, collision, input, fragment,
@@ -25,10 +26,10 @@ struct reason_facts {
 	enum traced_end end;
 	const char *comment; /* of the rule that dropped it, or NULL */
 	uint8_t ttl;
-	bool forwards; /* the box is a router or a NAT */
-	bool local;    /* the packet was for an address of the box */
-	bool hairpin;  /* for another one than those of where it came in */
-	bool mapped;   /* a host inside has that endpoint */
+	bool too_big; /* for the way to where it was to go */
+	bool public;  /* it was for an address that the box has outside */
+	bool hairpin; /* and came from inside */
+	bool mapped;  /* a host inside has that endpoint */
 };
 
 void reason_find(const struct reason_facts *f, char out[REASON_LEN]);

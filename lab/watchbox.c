@@ -49,13 +49,26 @@ is_local(void *arg, const struct addr *ip)
 	return false;
 }
 
-/* The address is ours, but not on the side that the packet came from. */
+/* An address that the box may share out: only IPv4 is translated. */
 static bool
-is_hairpin(const struct watchbox *b, const struct addr *ip, uint32_t ifindex)
+is_public(const struct watchbox *b, const struct addr *ip)
+{
+	if (!b->forwards || ip->family != ADDR_V4)
+		return false;
+	for (size_t i = 0; i < b->naddr; i++)
+		if (b->addr[i].ifindex == b->outside &&
+		    addr_equal_ip(&b->addr[i].ip, ip))
+			return true;
+	return false;
+}
+
+static bool
+is_broadcast(const struct watchbox *b, const struct addr *ip)
 {
 	for (size_t i = 0; i < b->naddr; i++)
-		if (addr_equal_ip(&b->addr[i].ip, ip))
-			return b->addr[i].ifindex != ifindex;
+		if (addr_equal_ip(&b->addr[i].broadcast, ip) &&
+		    !addr_equal_ip(&b->addr[i].ip, ip))
+			return true;
 	return false;
 }
 
@@ -114,14 +127,13 @@ static void
 end_packet(struct watchbox *b, enum traced_end end,
     const struct traced_packet *p, const struct traceevent *e)
 {
+	const struct addr *to = &p->packet.to;
 	struct reason_facts f = {
 	    .end = end,
 	    .ttl = p->packet.ttl,
-	    .forwards = b->forwards,
-	    .local = is_local(b, &p->packet.to),
-	    .hairpin = is_hairpin(b, &p->packet.to, p->iif),
-	    .mapped =
-		flowtable_mapped(&b->flows, p->packet.protocol, &p->packet.to),
+	    .public = is_public(b, to),
+	    .hairpin = p->iif != b->outside,
+	    .mapped = flowtable_mapped(&b->flows, p->packet.protocol, to),
 	};
 	char reason[REASON_LEN], rule[RULE_LEN];
 
@@ -129,6 +141,10 @@ end_packet(struct watchbox *b, enum traced_end end,
 	if (end == TRACED_UNWANTED && p->packet.protocol != PACKET_UDP &&
 	    p->packet.protocol != PACKET_TCP)
 		return;
+	if (is_broadcast(b, to))
+		return;
+	if (end == TRACED_VANISHED && p->latest.whole != 0)
+		f.too_big = p->latest.whole > netns_mtu(&p->latest.to);
 	snprintf(rule, sizeof(rule), "%s",
 	    end == TRACED_UNWANTED ? "input" : "forward");
 	if (end == TRACED_DROPPED) {

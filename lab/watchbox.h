@@ -23,7 +23,8 @@ struct watchbox {
 	struct netns_addr addr[NETNS_ADDRS];
 	size_t naddr;
 	bool forwards;
-	bool telling; /* what was there before is not news */
+	uint32_t outside; /* the interface, as netns_outside() has it */
+	bool telling;	  /* what was there before is not news */
 	watchbox_fn *fn;
 	void *arg;
 };
@@ -36,7 +37,8 @@ void watchbox_free(struct watchbox *b);
  * monotonic, and microseconds since 1970. */
 void watchbox_feed(struct watchbox *b, uint16_t type, uint16_t flags,
     const uint8_t *data, size_t len, uint64_t now_ms, uint64_t wall_us);
-/* Tells of packets that went nowhere; returns when to call it again. */
+/* Tells of packets that went nowhere, in the box's namespace; returns when to
+ * call it again. */
 uint64_t watchbox_tick(struct watchbox *b, uint64_t now_ms);
 
 #endif

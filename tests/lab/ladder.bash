@@ -220,6 +220,17 @@ scenario_reasons_in() {
 	say x pub 9 198.51.100.77:1
 	say x ha 4000 8.8.8.8:9
 	await has records '^drop box=isp .* to=8.8.8.8:9 reason=not-routed '
+	# to a router or a NAT itself, from where it translates nothing
+	say x ha 4000 192.168.1.1:9
+	await has records '^drop box=na .* to=192\.168\.1\.1:9 reason=no-socket '
+	say x pub 9 198.51.100.254:9
+	await has records '^drop box=isp .* to=198\.51\.100\.254:9 reason=no-socket '
+	on na ip link set wan mtu 1300
+	say x ha 4000 192.168.1.255:9 ,broadcast
+	say "$(printf %1400d 0)" ha 4000 192.0.2.1:9 ,ip-mtu-discover=2
+	await has records '^drop box=na .* to=192\.0\.2\.1:9 reason=too-big '
+	! has records '^drop .* to=192\.168\.1\.255:9 ' ||
+		fail "a broadcast is told"
 }
 
 scenario_captures() {

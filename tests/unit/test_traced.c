@@ -183,32 +183,34 @@ test_reasons(void **state)
 	assert_reason((struct reason_facts){.end = TRACED_VANISHED, .ttl = 9},
 	    "not-routed");
 	assert_reason(
+	    (struct reason_facts){
+		.end = TRACED_VANISHED, .ttl = 9, .too_big = true},
+	    "too-big");
+	assert_reason(
 	    (struct reason_facts){.end = TRACED_UNWANTED}, "no-socket");
 	assert_reason(
-	    (struct reason_facts){.end = TRACED_UNWANTED, .forwards = true},
+	    (struct reason_facts){.end = TRACED_UNWANTED, .public = true},
 	    "no-mapping");
 	assert_reason(
 	    (struct reason_facts){
-		.end = TRACED_UNWANTED, .forwards = true, .mapped = true},
+		.end = TRACED_UNWANTED, .public = true, .mapped = true},
 	    "filtering");
 	assert_reason((struct reason_facts){.end = TRACED_UNWANTED,
-			  .forwards = true,
+			  .public = true,
 			  .mapped = true,
 			  .hairpin = true},
 	    "hairpin");
 	/* the rule's own word comes first */
 	assert_reason((struct reason_facts){.end = TRACED_DROPPED,
-			  .forwards = true,
-			  .local = true,
+			  .public = true,
 			  .comment = "drop blocked"},
 	    "blocked");
 	assert_reason((struct reason_facts){.end = TRACED_DROPPED,
-			  .forwards = true,
-			  .local = true,
+			  .public = true,
 			  .comment = "no-mappings at all"},
 	    "no-mapping");
 	assert_reason(
-	    (struct reason_facts){.end = TRACED_DROPPED, .forwards = true},
+	    (struct reason_facts){.end = TRACED_DROPPED, .mapped = true},
 	    "firewall");
 }
 
