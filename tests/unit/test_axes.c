@@ -10,14 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct addr
-at(const char *text)
-{
-	struct addr a;
-
-	assert_int_equal(addr_parse(&a, text), 0);
-	return a;
-}
+#include "addr_fixture.h"
 
 /* ---- silence */
 
