@@ -9,9 +9,11 @@
 
 #include "stun.h"
 
-#define SLOTS 16384   /* sources whose rates are kept */
-#define UNKNOWN_MAX 8 /* attributes that a 420 names, at most */
+#define SLOTS 16384 /* sources whose rates are kept */
 #define FINGERPRINT_ATTR 8
+/* As many attributes as a request has room for: a 420 names all that are
+ * unknown (RFC 8489 section 6.3.1), in half of the bytes. */
+#define UNKNOWN_MAX ((RESPONDER_MAX - STUN_HEADER_LEN) / 4)
 
 const char *const responder_names[] = {
 #define X(name) #name,
@@ -27,7 +29,7 @@ struct wish {
 	bool bad; /* error 400 */
 	uint32_t flags;
 	uint16_t port, padding;
-	uint16_t unknown[UNKNOWN_MAX];
+	uint16_t *unknown; /* UNKNOWN_MAX of them, not cleared */
 	size_t n_unknown;
 };
 
@@ -159,9 +161,6 @@ parse(struct wish *w, const struct responder_request *q)
 static void
 add_unknown(struct wish *w, uint16_t type)
 {
-	for (size_t i = 0; i < w->n_unknown; i++)
-		if (w->unknown[i] == type)
-			return;
 	if (w->n_unknown < UNKNOWN_MAX)
 		w->unknown[w->n_unknown++] = type;
 }
@@ -408,7 +407,8 @@ enum responder_outcome
 responder_step(struct responder *r, const struct responder_request *q,
     uint64_t now_ms, uint8_t *out, struct responder_answer *a)
 {
-	struct wish w = {.n_unknown = 0};
+	uint16_t unknown[UNKNOWN_MAX];
+	struct wish w = {.unknown = unknown};
 
 	*a = (struct responder_answer){.len = 0};
 	if (q->len > RESPONDER_MAX || parse(&w, q) != 0)
