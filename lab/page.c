@@ -22,12 +22,15 @@ static const char style[] =
     "main{padding:0 12px}\n"
     ".row.later{visibility:hidden}\n"
     ".row.current .t{stroke:#fff3b0}\n"
+    "#state{position:sticky;bottom:0;background:#fff;max-height:25vh;"
+    "overflow:auto;border-top:1px solid #ccc;padding:4px 12px 0}\n"
     "#mappings{font-size:12px;border-collapse:collapse;margin:4px 0 8px}\n"
     "#mappings td,#mappings th{border:1px solid #ddd;padding:1px 7px;"
     "text-align:left}\n"
     "#mappings .bad td{color:#b3261e}\n"
     "#left{font-size:12px;margin:0}\n"
-    "@media print{#bar{display:none}#top{position:static}}\n";
+    "@media print{#bar{display:none}#top,#state{position:static}\n"
+    "#state{max-height:none}}\n";
 
 static const char script[] =
     "'use strict';\n"
@@ -69,8 +72,8 @@ static const char script[] =
     " if(!row)return;\n"
     " const box=row.getBoundingClientRect();\n"
     " const top=document.getElementById('top').offsetHeight;\n"
-    " if(box.top<top||box.bottom>innerHeight)\n"
-    "  scrollBy(0,box.bottom-innerHeight*0.8);\n"
+    " const end=innerHeight-document.getElementById('state').offsetHeight;\n"
+    " if(box.top<top||box.bottom>end)scrollBy(0,box.bottom-end*0.8);\n"
     "}\n"
     "function stop(){clearInterval(timer);timer=0;play.textContent='Play';}\n"
     "slider.addEventListener('input',()=>{show(+slider.value);follow();});\n"
@@ -112,10 +115,11 @@ page_write(FILE *f, struct ladder *l, const char *title)
 	svg_names(f, l);
 	fputs("</div>\n<main>\n", f);
 	svg_rows(f, l);
-	fputs("<p id=\"left\">Mappings at this moment</p>\n"
+	fputs("</main>\n<div id=\"state\"><p id=\"left\">Mappings at this "
+	      "moment</p>\n"
 	      "<table id=\"mappings\"><thead><tr><th>box</th><th>protocol</th>"
 	      "<th>internal</th><th>external</th><th>remote</th><th>reason"
-	      "</th></tr></thead><tbody></tbody></table>\n</main>\n",
+	      "</th></tr></thead><tbody></tbody></table>\n</div>\n",
 	    f);
 	fprintf(f, "<script>\n%s</script>\n</body>\n</html>\n", script);
 	return fflush(f) == 0 && !ferror(f) ? 0 : -EIO;

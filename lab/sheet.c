@@ -127,9 +127,13 @@ sheet_begin(FILE *f, double width, double height, bool page)
 	    "viewBox=\"0 0 %.0f %.0f\" font-family=\"DejaVu Sans, Verdana, "
 	    "Helvetica, sans-serif\">\n",
 	    width, height);
-	fputs("<style>.t{paint-order:stroke;stroke:#fff;stroke-width:2.5px;"
-	      "stroke-linejoin:round}</style>\n",
-	    f);
+	/* a browser's margins, or another paper, would make two pages of it */
+	fprintf(f,
+	    "<style>%s.t{paint-order:stroke;stroke:#fff;stroke-width:2.5px;"
+	    "stroke-linejoin:round}</style>\n",
+	    !page	       ? ""
+	    : width > A4_SHORT ? "@page{size:A4 landscape;margin:0}"
+			       : "@page{size:A4;margin:0}");
 }
 
 static void

@@ -336,12 +336,14 @@ scenario_translated_in() {
 	has text 'not shown: .* rows that found no room' || fail "no note"
 }
 
-browse() { # URL: the page as it is after its script has run
+# browse URL [OPTION]: the page as it is after its script has run, or else
+# what the option makes
+browse() {
 	rm -rf profile
 	chromium --headless --no-sandbox --disable-gpu --disable-quic \
 		--no-first-run --disable-background-networking \
 		--disable-component-update --disable-sync \
-		--user-data-dir="$d/profile" --dump-dom "$1" 2>/dev/null
+		--user-data-dir="$d/profile" "${2:---dump-dom}" "$1" 2>/dev/null
 }
 
 scenario_pictures() {
@@ -362,6 +364,10 @@ scenario_pictures_in() {
 	browse "file://$d/bad.svg" | grep -q parsererror ||
 		fail "the browser takes anything"
 	browse "file://$d/l.svg" >svg.dom
+	# one page, also when it is full: of A4, whatever margins a browser adds
+	sed 's/ height="[0-9]*mm"/ height="294mm"/' l.svg >full.svg
+	browse "file://$d/full.svg" --print-to-pdf="$d/full.pdf"
+	grep -aq '/Count 1$' full.pdf || fail "not one page: $(grep -a /Count full.pdf)"
 	! grep -q parsererror svg.dom || fail "$(cat svg.dom)"
 	grep -q '>na takes it itself: no-mapping<' svg.dom || fail "no reason"
 	local rows
