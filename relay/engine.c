@@ -4,6 +4,7 @@
 #include "engine.h"
 
 #include <errno.h>
+#include <ifaddrs.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -279,20 +280,43 @@ open_pairs(struct engine *e, struct pairs_config *pc, struct addr *failed)
 	return 0;
 }
 
+/* All other addresses of this host: its firewall takes us for a local user.
+ * Loopback is refused by its range. */
+static int
+add_host(struct peerrules *rules)
+{
+	struct ifaddrs *list;
+	struct addr a;
+	int rc = 0;
+
+	if (getifaddrs(&list) == -1)
+		return -errno;
+	for (const struct ifaddrs *i = list; i != NULL && rc == 0;
+	     i = i->ifa_next)
+		if (i->ifa_addr != NULL &&
+		    addr_from_sockaddr(&a, i->ifa_addr) == 0 &&
+		    !addr_is_loopback(&a))
+			rc = peerrules_add_own(rules, &a);
+	freeifaddrs(list);
+	return rc;
+}
+
 /* Peers may not be ourselves, unless that was asked for. */
-static void
+static int
 add_own(struct engine *e)
 {
 	struct engine_config *c = e->config;
+	int rc = add_host(&c->rules);
 
-	for (int f = 0; f < 2; f++) {
+	for (int f = 0; f < 2 && rc == 0; f++) {
 		if (c->at[f].family == ADDR_NONE)
 			continue;
-		c->rules.own[c->rules.n_own++] = c->at[f];
-		if (!addr_equal_ip(&c->at[f], &c->external[f]))
-			c->rules.own[c->rules.n_own++] = c->external[f];
+		rc = peerrules_add_own(&c->rules, &c->at[f]);
+		if (rc == 0)
+			rc = peerrules_add_own(&c->rules, &c->external[f]);
 		e->own_named[f] = peerrules_allow(&c->rules, &c->external[f]);
 	}
+	return rc;
 }
 
 static int
@@ -362,10 +386,11 @@ engine_open(struct engine *e, struct loop *l, struct engine_config *config,
 	*failed = (struct addr){.family = ADDR_NONE};
 	e->timer = loop_event(l, -1, 0, timer_cb, e);
 	e->flush = loop_event(l, -1, 0, flush_cb, e);
-	add_own(e);
 	config->accounts.max = 2 * config->pairs + config->allocations;
 	randombytes_buf(key, sizeof(key));
-	rc = trains_new(&e->trains);
+	rc = add_own(e);
+	if (rc == 0)
+		rc = trains_new(&e->trains);
 	if (rc == 0)
 		rc = accounts_new(&e->accounts, &config->accounts);
 	if (rc == 0)

@@ -142,6 +142,17 @@ is_own(const struct peerrules *r, const struct addr *a)
 	return false;
 }
 
+int
+peerrules_add_own(struct peerrules *r, const struct addr *a)
+{
+	if (is_own(r, a))
+		return 0;
+	if (r->n_own == PEERRULE_OWN_MAX)
+		return -ENOSPC;
+	r->own[r->n_own++] = *a;
+	return 0;
+}
+
 /* The address alone, whatever it may hold. */
 static bool
 is_allowed(const struct peerrules *r, const struct addr *a, bool otherwise)

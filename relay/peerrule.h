@@ -14,7 +14,7 @@
 #include "addr.h"
 
 #define PEERRULE_MAX 64
-#define PEERRULE_OWN_MAX 16
+#define PEERRULE_OWN_MAX 256
 
 struct peerrule {
 	struct addr net;
@@ -32,6 +32,8 @@ struct peerrules {
 /* "10.0.0.0/8", "2001:db8::/32", an address alone; "!NET" refuses. 0, -EBADMSG,
  * -ENOSPC. The first rule that matches decides. */
 int peerrules_add(struct peerrules *r, const char *text);
+/* One more of the relay's own. Returns 0 or -ENOSPC. */
+int peerrules_add_own(struct peerrules *r, const struct addr *a);
 /* The port does not matter. */
 bool peerrules_allow(const struct peerrules *r, const struct addr *peer);
 

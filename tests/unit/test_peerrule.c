@@ -95,11 +95,14 @@ hidden_addresses(void **state)
 static void
 own_addresses(void **state)
 {
-	struct peerrules r = {.n = 0, .n_own = 2};
+	struct peerrules r = {.n = 0};
+	struct addr a = ip("203.0.113.9"), b = ip("10.1.1.1");
 
 	(void)state;
-	r.own[0] = ip("203.0.113.9");
-	r.own[1] = ip("10.1.1.1");
+	assert_int_equal(peerrules_add_own(&r, &a), 0);
+	assert_int_equal(peerrules_add_own(&r, &b), 0);
+	assert_int_equal(peerrules_add_own(&r, &a), 0);
+	assert_int_equal(r.n_own, 2);
 	check(&r, "203.0.113.9", false);
 	check(&r, "::ffff:203.0.113.9", false);
 	check(&r, "64:ff9b::203.0.113.9", false);
