@@ -31,26 +31,27 @@
 
 /* What became of datagrams: the names of the counters, too. */
 #define ENGINE_COUNTERS(X)                                                     \
-	X(binds)	  /* BIND requests */                                  \
-	X(pair_datagrams) /* of pairs, forwarded */                            \
-	X(pair_bytes)                                                          \
-	X(turn_messages)     /* TURN requests and indications */               \
-	X(to_peer_datagrams) /* of TURN clients, forwarded to peers */         \
-	X(to_peer_bytes)                                                       \
-	X(to_client_datagrams) /* of peers, forwarded to TURN clients */       \
-	X(to_client_bytes)                                                     \
-	X(icmp)		     /* ICMP errors told to TURN clients */            \
-	X(hints)	     /* Binding requests at a pair's port, answered */ \
-	X(dropped_malformed) /* no STUN, or broken, where it had to be */      \
-	X(dropped_unbound)   /* at a pair's port: not bound, over a limit */   \
-	X(dropped_channel)   /* ChannelData: no such channel, a limit */       \
-	X(dropped_length)    /* ChannelData of a wrong length; too long */     \
-	X(dropped_permission) /* of peers: no permission, over a limit */      \
-	X(dropped_own)	      /* for an own port that is no relayed one */     \
-	X(dropped_gone)	      /* for a connection that has ended */
+	X(binds, "BIND requests")                                              \
+	X(pair_datagrams, "datagrams of pairs passed on")                      \
+	X(pair_bytes, "bytes of pairs passed on")                              \
+	X(turn_messages, "TURN and Binding messages")                          \
+	X(to_peer_datagrams, "datagrams of TURN clients passed on to peers")   \
+	X(to_peer_bytes, "bytes of TURN clients passed on to peers")           \
+	X(to_client_datagrams, "datagrams of peers passed on to TURN clients") \
+	X(to_client_bytes, "bytes of peers passed on to TURN clients")         \
+	X(icmp, "ICMP errors told to TURN clients")                            \
+	X(hints, "Binding requests at a pair's port, answered")                \
+	X(dropped_malformed, "no STUN, or broken, where it had to be")         \
+	X(dropped_unbound, "at a pair's port: not bound, or over a limit")     \
+	X(dropped_channel, "ChannelData for no channel, or over a limit")      \
+	X(dropped_length,                                                      \
+	    "ChannelData of a wrong length, and too long datagrams")           \
+	X(dropped_permission, "of peers without permission, or over a limit")  \
+	X(dropped_own, "for an own port that is no relayed one")               \
+	X(dropped_gone, "for a connection that has ended")
 
 struct engine_counters {
-#define X(name) uint64_t name;
+#define X(name, text) uint64_t name;
 	ENGINE_COUNTERS(X)
 #undef X
 };

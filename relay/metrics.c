@@ -39,10 +39,13 @@ struct metrics {
 };
 
 static void
-put_stat(void *arg, const char *name, bool counter, uint64_t value)
+put_stat(
+    void *arg, const char *name, const char *help, bool counter, uint64_t value)
 {
 	const char *tail = counter ? "_total" : "";
 
+	evbuffer_add_printf(
+	    arg, "# HELP " PREFIX "%s%s %s\n", name, tail, help);
 	evbuffer_add_printf(arg,
 	    "# TYPE " PREFIX "%s%s %s\n" PREFIX "%s%s %llu\n", name, tail,
 	    counter ? "counter" : "gauge", name, tail,

@@ -37,23 +37,31 @@ relayboard_stats(const struct engine *e, relayboard_stat_fn *fn, void *arg)
 	const struct relaystreams_counters *s =
 	    relaystreams_counters(e->streams);
 
-#define X(name) fn(arg, #name, true, e->n.name);
+#define X(name, text) fn(arg, #name, text, true, e->n.name);
 	ENGINE_COUNTERS(X)
 #undef X
-#define X(name) fn(arg, #name, true, s->name);
+#define X(name, text) fn(arg, #name, text, true, s->name);
 	RELAYSTREAMS_COUNTERS(X)
 #undef X
-	fn(arg, "dropped_slow", true, relaystreams_dropped(e->streams));
-	fn(arg, "send_failed", true, trains_lost(e->trains));
-	fn(arg, "pairs", false, pairs_count(e->pairs));
-	fn(arg, "pairs_max", false, e->config->pairs);
-	fn(arg, "allocations", false, turn_count(e->turn));
-	fn(arg, "allocations_max", false, e->config->allocations);
-	fn(arg, "relayed_ports", false, relayports_count(e->ports));
-	fn(arg, "connections_open", false, relaystreams_count(e->streams));
-	fn(arg, "connections_max", false, e->config->connections);
-	fn(arg, "draining", false, e->draining);
-	fn(arg, "memory_bytes", false, engine_memory(e));
+	fn(arg, "dropped_slow", "for a connection that is read too slowly",
+	    true, relaystreams_dropped(e->streams));
+	fn(arg, "send_failed", "the system refused to send it", true,
+	    trains_lost(e->trains));
+	fn(arg, "pairs", "pairs with at least one side", false,
+	    pairs_count(e->pairs));
+	fn(arg, "pairs_max", "most pairs", false, e->config->pairs);
+	fn(arg, "allocations", "TURN allocations", false, turn_count(e->turn));
+	fn(arg, "allocations_max", "most TURN allocations", false,
+	    e->config->allocations);
+	fn(arg, "relayed_ports", "ports that are open for TURN allocations",
+	    false, relayports_count(e->ports));
+	fn(arg, "connections_open", "TCP connections", false,
+	    relaystreams_count(e->streams));
+	fn(arg, "connections_max", "most TCP connections", false,
+	    e->config->connections);
+	fn(arg, "draining", "1: takes nobody new", false, e->draining);
+	fn(arg, "memory_bytes", "memory of all tables", false,
+	    engine_memory(e));
 }
 
 static void
@@ -70,10 +78,12 @@ tell_hello(const struct engine *e, struct control_conn *c)
 }
 
 static void
-put_stat(void *arg, const char *name, bool counter, uint64_t value)
+put_stat(
+    void *arg, const char *name, const char *help, bool counter, uint64_t value)
 {
 	struct record r;
 
+	(void)help;
 	(void)counter;
 	record_begin(&r, "stats");
 	record_put(&r, "name", name);

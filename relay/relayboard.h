@@ -19,8 +19,8 @@ int relayboard_open(
 void relayboard_close(struct relayboard *b);
 
 /* Calls fn with every counter and gauge. */
-typedef void relayboard_stat_fn(
-    void *arg, const char *name, bool counter, uint64_t value);
+typedef void relayboard_stat_fn(void *arg, const char *name, const char *help,
+    bool counter, uint64_t value);
 void relayboard_stats(
     const struct engine *e, relayboard_stat_fn *fn, void *arg);
 /* Writes a listen record of the i-th socket that clients use: UDP, then TCP.

@@ -32,15 +32,15 @@ struct relaystreams_config {
 };
 
 #define RELAYSTREAMS_COUNTERS(X)                                               \
-	X(connections)	       /* accepted */                                  \
-	X(connections_tls)     /* of these with TLS */                         \
-	X(connections_refused) /* too many, of one address, or too quickly */  \
-	X(connections_idle)    /* ended: of no use for 30 s */                 \
-	X(connections_broken)  /* ended: not STUN, or answers not read */      \
-	X(connections_ended)   /* by the other side, or an error */
+	X(connections, "TCP connections accepted")                             \
+	X(connections_tls, "of these with TLS")                                \
+	X(connections_refused, "too many, of one address, or too quickly")     \
+	X(connections_idle, "ended: of no use for 30 seconds")                 \
+	X(connections_broken, "ended: not STUN, or answers not read")          \
+	X(connections_ended, "ended by the other side, or an error")
 
 struct relaystreams_counters {
-#define X(name) uint64_t name;
+#define X(name, text) uint64_t name;
 	RELAYSTREAMS_COUNTERS(X)
 #undef X
 };

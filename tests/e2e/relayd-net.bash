@@ -538,6 +538,11 @@ scene_metrics() {
 	c a:bind=b b:bind=a a:send=hello b:expect=hello
 	curl -sS http://127.0.0.1:9478/metrics >metrics
 	grep -x 'natkit_relay_pair_datagrams_total 1' metrics
+	# each with its help and its type, as `promtool check metrics` wants
+	grep -v '^#' metrics | sed 's/ .*//' >names
+	[ "$(wc -l <names)" -gt 30 ]
+	sed -n 's/^# HELP \([^ ]*\) ..*/\1/p' metrics | diff names -
+	sed -n 's/^# TYPE \([^ ]*\) [cg][a-z]*/\1/p' metrics | diff names -
 	grep -x '# TYPE natkit_relay_pair_datagrams_total counter' metrics
 	grep -x 'natkit_relay_pairs 1' metrics
 	grep -x '# TYPE natkit_relay_pairs gauge' metrics
