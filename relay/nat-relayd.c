@@ -353,6 +353,9 @@ check(const struct relayd *d)
 		    "-R %u-%u: %u ports are for pairs (-P), none is left "
 		    "for TURN",
 		    c->low, c->high, c->pair_ports);
+	for (size_t i = 0; i < c->n_tcp; i++)
+		if (c->tcp[i] != 0 && c->tcp[i] == c->port)
+			option_fail("-T %u: that port is there by -p", c->port);
 	if (c->port >= c->low && c->port <= c->high)
 		option_fail("-p %u is one of the relayed ports: choose another "
 			    "-R or -p",
@@ -481,8 +484,10 @@ open_metrics(struct relayd *d)
 		return;
 	rc = metrics_open(&d->metrics, &d->engine, d->metrics_at);
 	if (rc == -EINVAL)
-		option_fail("-M wants a loopback address with a port, as "
-			    "127.0.0.1:9478, or the path of a Unix socket: %s",
+		option_fail(
+		    "-M wants a loopback address with a port, as "
+		    "127.0.0.1:9478, or the path of a Unix socket, with a "
+		    "slash: %s",
 		    d->metrics_at);
 	if (rc != 0) {
 		errno = -rc;

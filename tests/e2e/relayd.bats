@@ -48,6 +48,7 @@ refused() {
 	refused '-R 80: give a number from 1024' -b 127.0.0.1 -k secret -R 80-90
 	refused '-R 50000-50015: 16 ports are for pairs' -b 127.0.0.1 -k secret \
 		-R 50000-50015
+	refused '-T 3478: that port is there by -p' -b 127.0.0.1 -k secret -T 3478
 	refused '-p 49200 is one of' -b 127.0.0.1 -k secret -p 49200
 	refused '-a wants a network' -a 10.0.0.0/33
 	refused '-l pairs: no such limit' -l pairs=3
