@@ -209,13 +209,15 @@ over_cb(void *arg, unsigned int seconds, enum lifetime_result result)
 	static const char *const names[] = {"alive", "dead", "lost"};
 	struct search *k = arg;
 	struct silence *s = k->s;
+	uint64_t sent = 0, answered = 0;
 
 	log_info("%s %u s: %s", k->active ? "active" : "silent", seconds,
 	    names[result]);
 	k->runs += s->trials.ports;
 	if (s->trials.lent && result != LIFETIME_DEAD)
 		stale(s);
-	lifetime_loss(&k->l, s->trials.sent, s->trials.answered);
+	trials_loss(&s->trials, &sent, &answered);
+	lifetime_loss(&k->l, sent, answered);
 	lifetime_tell(&k->l, seconds, result);
 	trials_sweep(&s->trials, k, wanted, gone);
 	more(k);

@@ -16,7 +16,8 @@
 #define PRIMES 8     /* questions to make a mapping before giving up */
 #define POOL_TRIES 8 /* ports until one has Z's address, */
 #define POOL_SLOTS 9 /* and what that costs */
-#define CONTROLS 4
+#define CONTROLS 4   /* more, until one is answered */
+#define LOSSES 2     /* of controls, that one may call more than chance */
 /* Linux: a UDP connection is a stream when a packet comes more than two
  * seconds after its first one, and an answer has been seen. */
 #define ACTIVE_MS 2200
@@ -57,6 +58,21 @@ unsigned int
 trials_sends(const struct trials *ts)
 {
 	return ts->ports * ts->sends;
+}
+
+/* A server may answer RESPONSE-PORT less often than other questions. */
+void
+trials_loss(const struct trials *ts, uint64_t *sent, uint64_t *answered)
+{
+	uint64_t lost = ts->control_sent - ts->control_answered;
+
+	*sent = ts->sent + ts->control_sent;
+	*answered = ts->answered + ts->control_answered;
+	if (lost >= LOSSES &&
+	    ts->control_answered * *sent < *answered * ts->control_sent) {
+		*sent = ts->control_sent;
+		*answered = ts->control_answered;
+	}
 }
 
 /* ---- ends */
@@ -117,7 +133,7 @@ over(struct lane *l)
 	look(l->trial);
 }
 
-/* ---- the control question */
+/* ---- the control questions: as many as those through the mapping */
 
 static int ask_control(struct trial *t);
 
@@ -126,31 +142,52 @@ control_cb(void *arg, const struct asker_result *r)
 {
 	struct trial *t = arg;
 	struct trials *ts = t->ts;
+	unsigned int most = trials_sends(ts);
 
 	t->control_open = false;
-	ts->sent++;
-	if (r->outcome == ASKER_ANSWER && r->answer->error == 0) {
-		ts->answered++;
+	ts->control_sent += r->outcome != ASKER_UNSENT;
+	if (r->outcome == ASKER_ANSWER && r->answer->error == 0 &&
+	    r->port == ts->z) {
+		ts->control_answered++;
 		ts->seen = *answer_endpoint(r->answer);
 		t->control = true;
-	} else if (t->controls < CONTROLS && ask_control(t) == 0) {
-		return;
 	}
-	look(t);
+	if (!t->control)
+		most += CONTROLS;
+	if (t->controls >= most || ask_control(t) != 0)
+		look(t);
 }
 
 static int
 ask_control(struct trial *t)
 {
-	struct asker_ask ask = {
-	    .port = t->ts->z, .to = t->ts->server, .fn = control_cb, .arg = t};
-	int err = asker_ask(t->ts->asker, &ask);
+	struct trials *ts = t->ts;
+	struct asker_ask ask = {.port = ts->z,
+	    .to = ts->server,
+	    .q = {.response_port = ts->seen.port, /* 0: not known */
+		.response_port_long = ts->long_form},
+	    .fn = control_cb,
+	    .arg = t};
+	int err = asker_ask(ts->asker, &ask);
 
 	if (err == 0) {
 		t->controls++;
 		t->control_open = true;
 	}
 	return err;
+}
+
+/* Once the last question through the mapping has left, as their time is
+ * short. */
+static void
+begin_controls(struct trial *t)
+{
+	for (unsigned int i = 0; i < t->ts->ports; i++)
+		if (t->lane[i].state != LANE_OVER &&
+		    t->lane[i].asked < t->ts->sends)
+			return;
+	if (t->controls == 0)
+		ask_control(t);
 }
 
 /* ---- does an answer come through? */
@@ -194,8 +231,7 @@ ask_through(struct lane *l)
 	l->asked++;
 	if (asker_ask(ts->asker, &ask) == 0)
 		l->open++;
-	if (l == &t->lane[0] && t->controls == 0)
-		ask_control(t);
+	begin_controls(t);
 	if (l->asked < ts->sends)
 		loop_at(l->timer, now_ms() + ts->ports * SLOT_MS);
 	else if (l->open == 0)
@@ -234,7 +270,9 @@ fits(struct lane *l)
 	} else if ((z = asker_open(ts->asker)) > 0) {
 		asker_close(ts->asker, ts->z);
 		ts->z = z;
-		ts->seen = l->mapped; /* the control question will tell */
+		/* the control question will tell */
+		ts->seen = l->mapped;
+		ts->seen.port = 0;
 	}
 	return false;
 }
@@ -304,8 +342,7 @@ timer_cb(evutil_socket_t fd, short events, void *arg)
 static size_t
 reserve(struct trials *ts, const struct trial_plan *plan)
 {
-	size_t offset[TRIAL_PORTS * (ACTIVE_EXCHANGES + 4) + POOL_SLOTS + 1],
-	    n = 0;
+	size_t offset[TRIAL_PORTS * (ACTIVE_EXCHANGES + 8) + POOL_SLOTS], n = 0;
 	unsigned int exchanges = plan->active ? ACTIVE_EXCHANGES : 1;
 	uint64_t from_ms = now_ms() - ts->base_ms;
 	uint64_t silent = 0;
@@ -322,7 +359,7 @@ reserve(struct trials *ts, const struct trial_plan *plan)
 		offset[n++] = ts->ports + i;
 	silent += plan->seconds * (UINT64_C(1000) / SLOT_MS);
 	silent -= EARLY_MS / SLOT_MS + ts->ports;
-	for (unsigned int i = 0; i < trials_sends(ts) + 1; i++)
+	for (unsigned int i = 0; i < trials_sends(ts) * 2; i++)
 		offset[n++] = (size_t)silent + i;
 	return slots_take(
 	    &ts->slots, (size_t)(from_ms / SLOT_MS) + 1, offset, n);

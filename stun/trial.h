@@ -10,8 +10,9 @@
  *   Z ---RESPONSE-PORT = X's mapped port-->  server
  *   X <-----------?---------- answer         does it come through?
  *
- * Z also asks a question that no mapping of X's matters to, so that a server
- * or a path that fails is not taken for a mapping that has ended. */
+ * Z then asks for answers to itself in the same way, which no mapping of X's
+ * matters to, so that a server or a path that fails is not taken for a mapping
+ * that has ended. */
 #ifndef NATKIT_TRIAL_H
 #define NATKIT_TRIAL_H
 
@@ -44,8 +45,10 @@ struct trials {
 	bool lent;		 /* X is port 0, for one trial at a time */
 	unsigned int ports;	 /* of a trial: repeats */
 	unsigned int sends;	 /* of each of them, through its mapping */
-	uint64_t sent, answered; /* of questions that need no mapping */
-	uint64_t base_ms;	 /* of the calendar */
+	uint64_t sent, answered; /* of plain questions */
+	/* of those that Z has answered to itself */
+	uint64_t control_sent, control_answered;
+	uint64_t base_ms; /* of the calendar */
 	struct slots slots;
 	struct trial *list[TRIALS_MAX];
 };
@@ -63,6 +66,9 @@ struct trial_plan {
 
 /* How many questions through the mapping a trial has. */
 unsigned int trials_sends(const struct trials *ts);
+/* How many questions that need no mapping of X's were answered: of those that
+ * are answered the least. */
+void trials_loss(const struct trials *ts, uint64_t *sent, uint64_t *answered);
 /* Returns 0, -ENOSPC or -ENOMEM. */
 int trial_start(struct trials *ts, const struct trial_plan *plan);
 /* Ends those of arg that are not wanted any more, without a call. */

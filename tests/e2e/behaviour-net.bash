@@ -35,12 +35,13 @@ fault() {
 }
 
 pids=
+verb=behaviour
 measure() { # NAME ARGS
 	local name=$1
 	shift
 	(
 		code=0 began=${EPOCHREALTIME/./}
-		timeout 50 "$build/nat-stun" behaviour "$@" \
+		timeout 50 "$build/nat-stun" $verb "$@" \
 		    >"$dir/$name.out" 2>"$dir/$name.err" || code=$?
 		echo $code >"$dir/$name.code"
 		echo $((${EPOCHREALTIME/./} - began)) >"$dir/$name.us"
@@ -107,6 +108,8 @@ done
 fault busy
 measure busy "127.0.0.1:$fault_port"
 measure busy2 "127.0.0.1:$fault_port"
+fault lazy
+verb=lifetime measure lazy -w 16 "127.0.0.1:$fault_port"
 # a port of its own, lent; two runs in turn
 "$build/nat-port" -o -1 0 /run/port >/run/lent &
 until [ -s /run/lent ]; do sleep 0.02; done

@@ -113,6 +113,12 @@ says() {
 	says filtering endpoint-independent
 }
 
+@test "lifetime: a server that seldom answers RESPONSE-PORT ends no mapping" {
+	ended lazy 1
+	run -1 grep -c ' lifetime_s=' "$run.out"
+	[ "$(grep -c '^lifetime kind=.* reason=time$' "$run.out")" -eq 2 ]
+}
+
 @test "ports in turn are not random: by hundreds, or with many others" {
 	ended leaps 0
 	says allocation contiguous

@@ -17,6 +17,7 @@
  *	rising	tells as a NAT that hands ports out in turn, to many others, too
  *	offset	tells as a NAT that adds 1001 to each port
  *	paths	the other address sees another address
+ *	lazy	answers one RESPONSE-PORT in four
  *	long	takes RESPONSE-PORT in 4 bytes, drops it in 2
  *	right	no fault (any other word: the same)
  * Says "fast" for each request that comes within 0.8 s of the tenth before. */
@@ -112,6 +113,10 @@ answer(int n, const struct stun_msg *m, const struct addr *from)
 	struct addr seen = *from;
 	int via = n, s = -1;
 
+	static unsigned redirects;
+
+	if (is("lazy") && port_len > 0 && redirects++ % 4 != 0)
+		return;
 	if ((is("deaf") && change_len > 0) || (is("half") && n >= 2) ||
 	    (is("long") && port_len == 2))
 		return;
