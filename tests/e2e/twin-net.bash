@@ -306,5 +306,20 @@ is_forged() {
 	[ "$(count b twin_forged)" -ge 1 ]
 }
 
+# What is broken, random, or nearly right, at a server that answers in part by its
+# twin, and listens to it.
+flood() {
+	two -n 1 -r 1000000
+	at two-net "$build/tools/stun-flood" -n 2000000 -s "$RANDOM" \
+		-p "$pid_a" 198.51.100.1:3478 \
+		"$(dirname "$0")"/../fuzz/corpus/*/*
+	[ "$(count a twin_forged)" -ge 10 ]
+	[ "$(count b twin_lent)" -ge 1000 ]
+	is_twin
+	kill -TERM "$pid_a" "$pid_b"
+	wait "$pid_a"
+	wait "$pid_b"
+}
+
 "$2"
 echo "all is well"
