@@ -70,10 +70,10 @@ help(void)
 	    "  -p port   UDP and TCP port (%d)\n"
 	    "  -P port   the alternate port, where there are two addresses "
 	    "(%d)\n"
-	    "  -O KEY@host:port  public key and P1 of another nat-stund that "
-	    "lends "
-	    "us\n"
-	    "            its address, and is lent ours; wants -b and -k\n"
+	    "  -O KEY@host:port  public key, host and -p of another nat-stund "
+	    "that\n"
+	    "            lends us its address, and is lent ours; wants -b and "
+	    "-k\n"
 	    "  -k file   our private key, for -O\n"
 	    "  -A        no answer is longer than its request\n"
 	    "  -r num    answers per second to one address (%d)\n"
@@ -98,6 +98,10 @@ add_bind(struct stund *d, const char *text)
 		option_fail("-b wants an IPv4 or IPv6 address: %s", text);
 	if (addr_is_any(&a) || addr_is_multicast(&a))
 		option_fail("-b wants an address of this host: %s", text);
+	if (a.family == ADDR_V6 && addr_is_link_local(&a))
+		option_fail("-b %s: a link-local address is not the host's "
+			    "alone; without -b it is listened on, too",
+		    text);
 	place = a.family == ADDR_V4 ? d->config.v4.place : d->config.v6.place;
 	if (place[0].family == ADDR_NONE)
 		place[0] = a;

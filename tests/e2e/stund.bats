@@ -71,7 +71,7 @@ until_true() {
 
 @test "bad options are named" {
 	for bad in "-p 65536" "-p x" "-P -1" "-n 0" "-n 65" "-b nowhere" \
-	    "-b 0.0.0.0" "-b ::" "-b 224.0.0.1" "-r 0" "-N 2" "-N 99" "-Z" \
+	    "-b 0.0.0.0" "-b ::" "-b fe80::1" "-b 224.0.0.1" "-r 0" "-N 2" "-N 99" "-Z" \
 	    "-p 5 -P 5" "-b 127.0.0.1 -b 127.0.0.1" \
 	    "-b 127.0.0.1 -b 127.0.0.2 -b 127.0.0.3" operand; do
 		# shellcheck disable=SC2086
