@@ -18,7 +18,8 @@
  * tell what the server can do (section 9.2). */
 #define NONCE_COOKIE "obMatJos2"
 #define NONCE_COOKIE_LEN (sizeof(NONCE_COOKIE) - 1)
-#define FEATURE_ALGORITHMS 0x80 /* the first bit of the first byte */
+#define FEATURE_ALGORITHMS 0x80 /* of the first byte, section 18.1 */
+#define FEATURE_ANONYMITY 0x40
 #define FILE_MAX 1024
 
 int
@@ -140,7 +141,7 @@ void
 turnlogin_reset(struct turnlogin *l)
 {
 	l->challenged = false;
-	l->sha256 = false;
+	l->sha256 = l->anonymous = false;
 	l->realm_len = l->nonce_len = l->offer_len = 0;
 	sodium_memzero(l->key, sizeof(l->key));
 	l->key_len = 0;
@@ -174,28 +175,30 @@ make_key(struct turnlogin *l)
 	sodium_memzero(text, sizeof(text));
 }
 
-/* Does the nonce say that the server has sent PASSWORD-ALGORITHMS? */
-static bool
-nonce_tells_algorithms(const struct stun_attr *nonce)
+/* The first byte of the security features that the nonce tells; 0 for none. */
+static uint8_t
+nonce_features(const struct stun_attr *nonce)
 {
 	uint8_t bits[3];
 	size_t len = 0;
 
-	return nonce->len >= NONCE_COOKIE_LEN + 4 &&
-	       memcmp(nonce->value, NONCE_COOKIE, NONCE_COOKIE_LEN) == 0 &&
-	       sodium_base642bin(bits, sizeof(bits),
-		   (const char *)nonce->value + NONCE_COOKIE_LEN, 4, NULL, &len,
-		   NULL, sodium_base64_VARIANT_ORIGINAL) == 0 &&
-	       len == sizeof(bits) && (bits[0] & FEATURE_ALGORITHMS) != 0;
+	if (nonce->len < NONCE_COOKIE_LEN + 4 ||
+	    memcmp(nonce->value, NONCE_COOKIE, NONCE_COOKIE_LEN) != 0 ||
+	    sodium_base642bin(bits, sizeof(bits),
+		(const char *)nonce->value + NONCE_COOKIE_LEN, 4, NULL, &len,
+		NULL, sodium_base64_VARIANT_ORIGINAL) != 0 ||
+	    len != sizeof(bits))
+		return 0;
+	return bits[0];
 }
 
-/* The best algorithm of a list of (number, length, parameters): 0 for none of
- * ours, or -EBADMSG (section 14.11). */
+/* The first algorithm of ours in a list of (number, length, parameters), which
+ * is the server's order: 0 for none, or -EBADMSG (sections 9.2.5, 14.11). */
 static int
-best_algorithm(const struct stun_attr *a)
+first_algorithm(const struct stun_attr *a)
 {
 	struct cursor c;
-	int best = 0;
+	int first = 0;
 
 	cursor_init(&c, a->value, a->len);
 	while (cursor_left(&c) > 0) {
@@ -209,10 +212,10 @@ best_algorithm(const struct stun_attr *a)
 		if (c.bad)
 			return -EBADMSG;
 		if ((number == ALGORITHM_MD5 || number == ALGORITHM_SHA256) &&
-		    len == 0 && number > best)
-			best = number;
+		    len == 0 && first == 0)
+			first = number;
 	}
-	return best;
+	return first;
 }
 
 int
@@ -220,14 +223,16 @@ turnlogin_challenge(struct turnlogin *l, const struct stun_msg *m)
 {
 	struct stun_attr realm, nonce, offer = {.len = 0};
 	int algorithm = ALGORITHM_MD5;
+	uint8_t features;
 	bool offered = stun_find(m, STUN_PASSWORD_ALGORITHMS, &offer) == 0;
 
 	if (stun_find(m, STUN_REALM, &realm) != 0 ||
 	    stun_find(m, STUN_NONCE, &nonce) != 0)
 		return -EBADMSG;
-	if (nonce_tells_algorithms(&nonce) && !offered)
+	features = nonce_features(&nonce);
+	if ((features & FEATURE_ALGORITHMS) != 0 && !offered)
 		return -EBADMSG;
-	if (offered && (algorithm = best_algorithm(&offer)) < 0)
+	if (offered && (algorithm = first_algorithm(&offer)) < 0)
 		return -EBADMSG;
 	if (algorithm == 0 || realm.len > TURNLOGIN_REALM_MAX ||
 	    nonce.len > TURNLOGIN_NONCE_MAX || offer.len > TURNLOGIN_OFFER_MAX)
@@ -239,11 +244,33 @@ turnlogin_challenge(struct turnlogin *l, const struct stun_msg *m)
 	if (offered)
 		memcpy(l->offer, offer.value, offer.len);
 	l->offer_len = offer.len;
+	l->anonymous = (features & FEATURE_ANONYMITY) != 0;
 	/* with the attribute, SHA-256 signs also under an MD5 key (9.2.5) */
 	l->sha256 = algorithm == ALGORITHM_SHA256;
 	make_key(l);
 	l->challenged = true;
 	return 0;
+}
+
+/* The name, or for a server that has the other one its hash: SHA-256 of user ":"
+ * realm (section 14.4). */
+static void
+put_name(const struct turnlogin *l, struct stun_buf *b)
+{
+	uint8_t hash[crypto_hash_sha256_BYTES];
+	crypto_hash_sha256_state state;
+
+	if (!l->anonymous) {
+		stun_put(b, STUN_USERNAME, l->user, strlen(l->user));
+		return;
+	}
+	crypto_hash_sha256_init(&state);
+	crypto_hash_sha256_update(
+	    &state, (const uint8_t *)l->user, strlen(l->user));
+	crypto_hash_sha256_update(&state, (const uint8_t *)":", 1);
+	crypto_hash_sha256_update(&state, l->realm, l->realm_len);
+	crypto_hash_sha256_final(&state, hash);
+	stun_put(b, STUN_USERHASH, hash, sizeof(hash));
 }
 
 void
@@ -254,7 +281,7 @@ turnlogin_sign(const struct turnlogin *l, struct stun_buf *b)
 
 	if (!l->challenged)
 		return;
-	stun_put(b, STUN_USERNAME, l->user, strlen(l->user));
+	put_name(l, b);
 	stun_put(b, STUN_REALM, l->realm, l->realm_len);
 	stun_put(b, STUN_NONCE, l->nonce, l->nonce_len);
 	if (l->offer_len == 0) {

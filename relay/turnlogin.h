@@ -23,6 +23,7 @@ struct turnlogin {
 	char password[TURNLOGIN_NAME_MAX + 1];
 	bool challenged; /* what follows is known */
 	bool sha256;	 /* else MD5 and SHA-1 */
+	bool anonymous;	 /* the server wants USERHASH */
 	uint8_t realm[TURNLOGIN_REALM_MAX];
 	size_t realm_len;
 	uint8_t nonce[TURNLOGIN_NONCE_MAX];

@@ -136,7 +136,8 @@ give_error(int code, enum sign sign)
 static void
 challenge(int code, const char *nonce, bool algorithms)
 {
-	static const uint8_t both[8] = {0, 1, 0, 0, 0, 2, 0, 0};
+	/* one that nobody knows is passed by, then the server's order counts */
+	static const uint8_t both[12] = {0, 9, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0};
 
 	begin(STUN_ERROR);
 	stun_put_error(&b, code, "Unauthorized");
@@ -249,11 +250,54 @@ test_sha256_when_the_server_has_it(void **state)
 	assert_int_equal(stun_find(&asked, STUN_PASSWORD_ALGORITHM, &a), 0);
 	assert_int_equal(a.value[1], 2);
 	assert_int_equal(stun_find(&asked, STUN_PASSWORD_ALGORITHMS, &a), 0);
-	assert_int_equal(a.len, 8);
+	assert_int_equal(a.len, 12);
 	sha256 = false; /* an answer of the weaker kind is none */
 	give_success(SIGNED);
 	assert_int_equal(c->state, TURNCLIENT_ASKING);
 	sha256 = true;
+	give_success(SIGNED);
+	assert_int_equal(c->state, TURNCLIENT_UP);
+}
+
+static void
+test_the_order_of_algorithms_is_the_servers(void **state)
+{
+	static const uint8_t md5_first[8] = {0, 1, 0, 0, 0, 2, 0, 0};
+	struct stun_attr a;
+
+	(void)state;
+	turnclient_start(c, now);
+	expect_ask(TURN_ALLOCATE);
+	begin(STUN_ERROR);
+	stun_put_error(&b, 401, NULL);
+	stun_put(&b, STUN_REALM, "realm", 5);
+	stun_put(&b, STUN_NONCE, COOKIE_NONCE, strlen(COOKIE_NONCE));
+	stun_put(&b, STUN_PASSWORD_ALGORITHMS, md5_first, sizeof(md5_first));
+	give(UNSIGNED);
+	expect_ask(TURN_ALLOCATE);
+	assert_int_equal(stun_find(&asked, STUN_PASSWORD_ALGORITHM, &a), 0);
+	assert_int_equal(a.value[1], 1);
+}
+
+/* RFC 8489 section 9.2.5: then it is the hash that MUST be used. */
+static void
+test_a_hash_for_the_name(void **state)
+{
+	uint8_t hash[crypto_hash_sha256_BYTES];
+	struct stun_attr a;
+
+	(void)state;
+	crypto_hash_sha256(hash, (const uint8_t *)"user:realm", 10);
+	turnclient_start(c, now);
+	expect_ask(TURN_ALLOCATE);
+	use_sha256();
+	challenge(401, "obMatJos2wAAAn1", true);
+	expect_ask(TURN_ALLOCATE);
+	assert_int_equal(stun_find(&asked, STUN_USERNAME, &a), -ENOENT);
+	assert_int_equal(stun_find(&asked, STUN_USERHASH, &a), 0);
+	assert_int_equal(a.len, sizeof(hash));
+	assert_memory_equal(a.value, hash, sizeof(hash));
+	assert_int_equal(stun_check_integrity_sha256(&asked, key, key_len), 0);
 	give_success(SIGNED);
 	assert_int_equal(c->state, TURNCLIENT_UP);
 }
@@ -812,6 +856,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    T(test_allocates_after_a_challenge),
 	    T(test_sha256_when_the_server_has_it),
+	    T(test_the_order_of_algorithms_is_the_servers),
+	    T(test_a_hash_for_the_name),
 	    T(test_nobody_takes_sha256_out),
 	    T(test_forged_answers_are_ignored),
 	    T(test_an_allocation_is_not_ended_by_a_forgery),
