@@ -345,6 +345,64 @@ unproven() {
 	done
 }
 
+# A relayed path's worker is held up when WireGuard has its handshake, and comes
+# to speak only when the direct path has had its word. Runs in namespaces.
+last_word() {
+	local peer self dir=$BATS_TEST_TMPDIR/words wg i
+	wg=$(command -v wg)
+	mount -t tmpfs none /run
+	ip link set lo up
+	mkdir "$dir" "$BATS_TEST_TMPDIR/bin"
+	mkfifo "$BATS_TEST_TMPDIR/there" "$BATS_TEST_TMPDIR/go"
+	for i in 0 1; do
+		LOG_LEVEL=silent wireguard-go wg$i
+		(umask 077 && wg genkey >"$BATS_TEST_TMPDIR/private$i")
+		wg set wg$i private-key "$BATS_TEST_TMPDIR/private$i" \
+		    listen-port 700$i
+		ip link set wg$i up
+	done
+	self=$(wg show wg0 public-key) peer=$(wg show wg1 public-key)
+	wg set wg1 peer "$self" allowed-ips 10.9.0.1/32 persistent-keepalive 1
+	wg set wg0 peer "$peer" allowed-ips 10.9.0.2/32
+	# wg itself, but for a wait when the handshake has been seen
+	cat >"$BATS_TEST_TMPDIR/bin/wg" <<-END
+	#!/bin/sh
+	if [ "\$*" = 'show wg0 persistent-keepalive' ] && [ "\$HOLD" = 1 ] &&
+	    "$wg" show wg0 latest-handshakes | grep -q '	[1-9]'; then
+		echo >$BATS_TEST_TMPDIR/there
+		read -r _ <$BATS_TEST_TMPDIR/go
+	fi
+	exec "$wg" "\$@"
+	END
+	chmod +x "$BATS_TEST_TMPDIR/bin/wg"
+	hook() { # STATE ENDPOINT METHOD
+		PATH=$BATS_TEST_TMPDIR/bin:$PATH NATKIT_WG_DIR=$dir \
+		    NATKIT_WG_SELF=$self NATKIT_KEY=$peer NATKIT_STATE=$1 \
+		    NATKIT_ENDPOINT=$2 NATKIT_METHOD=$3 \
+		    "$bin/nat-wg-apply" wg0 >>"$BATS_TEST_TMPDIR/words.out" 3>&-
+	}
+	HOLD=1 hook relayed 127.0.0.2:7001 relay
+	read -r _ <"$BATS_TEST_TMPDIR/there"
+	HOLD=0 hook direct 127.0.0.1:7001 host
+	until grep -q 'state=connected .*method=host' \
+	    "$BATS_TEST_TMPDIR/words.out"; do
+		sleep 0.05
+	done
+	echo >"$BATS_TEST_TMPDIR/go"
+	while pgrep -f "^/bin/sh $bin/nat-wg-apply" >/dev/null; do sleep 0.05; done
+	cat "$BATS_TEST_TMPDIR/words.out"
+	grep -q 'method=host' <(tail -n 1 "$BATS_TEST_TMPDIR/words.out")
+}
+
+@test "nat-wg: the last word is on the latest path" {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	unshare -mnp true 2>/dev/null || skip "no namespaces here"
+	export -f last_word
+	export bin BATS_TEST_TMPDIR
+	timeout 60 unshare -mnp --fork --kill-child --mount-proc \
+	    bash -euc last_word
+}
+
 # What nat-wg says of a peer that has not come. Runs in namespaces.
 status() {
 	local peer out=''
