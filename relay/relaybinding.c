@@ -51,6 +51,7 @@ relaybinding_start(struct relaybinding *b, const struct relayrecord *r,
 	b->again_ms = RELAYBINDING_AGAIN_MS;
 	b->refresh_ms = refresh_ms;
 	b->next_ms = now_ms;
+	b->quiet_ms = NEVER;
 }
 
 bool
@@ -124,7 +125,7 @@ static void
 begin(struct relaybinding *b, uint64_t now_ms)
 {
 	b->began_ms = now_ms;
-	b->next_ms = NEVER;
+	b->next_ms = b->quiet_ms = NEVER;
 	if (b->state != RELAYBINDING_BOUND)
 		b->chosen = -1;
 	for (size_t i = 0; i < b->n; i++) {
@@ -175,6 +176,7 @@ fail(struct relaybinding *b, const char *reason, uint64_t now_ms)
 	stop_others(b, -1);
 	b->state = RELAYBINDING_GONE;
 	b->reason = reason;
+	b->quiet_ms = NEVER;
 	b->next_ms = now_ms < b->expiry_ms ? now_ms + b->again_ms : NEVER;
 	b->again_ms *= 2;
 	if (b->again_ms > RELAYBINDING_AGAIN_MAX_MS)
@@ -264,13 +266,11 @@ answered(struct relaybinding *b, struct relaybinding_try *t,
  * answer to one of our side's checks: it does not know us at this address. So
  * our NAT has another mapping now. It may be forged, and costs a request then. */
 static bool
-is_hint(const struct relaybinding *b, const struct addr *from,
-    const struct stun_msg *m)
+is_hint(const struct stun_msg *m)
 {
 	struct stun_attr a;
 
-	return b->state == RELAYBINDING_BOUND && m->method == STUN_BINDING &&
-	       m->class == STUN_SUCCESS && addr_equal(from, &b->at) &&
+	return m->method == STUN_BINDING && m->class == STUN_SUCCESS &&
 	       stun_list_find(m->raw + STUN_HEADER_LEN,
 		   m->len - STUN_HEADER_LEN, STUN_MESSAGE_INTEGRITY_SHA256,
 		   &a) != 0 &&
@@ -298,9 +298,12 @@ relaybinding_input(struct relaybinding *b, const struct addr *from,
 		}
 		return false;
 	}
-	if (!is_hint(b, from, m))
+	if (b->state != RELAYBINDING_BOUND || !addr_equal(from, &b->at))
 		return false;
-	if (b->next_ms != NEVER && now_ms >= b->began_ms + RELAYBINDING_HINT_MS)
+	if (!is_hint(m))
+		b->quiet_ms = now_ms + RELAYBINDING_QUIET_MS;
+	else if (b->next_ms != NEVER &&
+		 now_ms >= b->began_ms + RELAYBINDING_HINT_MS)
 		b->next_ms = now_ms;
 	return true;
 }
@@ -409,7 +412,10 @@ relaybinding_step(
 	bool asking = false;
 
 	*ev = (struct relaybinding_event){.what = RELAYBINDING_WAIT};
-	if (now_ms >= b->next_ms)
+	/* when a refresh is under way already, it tells */
+	if (now_ms >= b->quiet_ms && b->next_ms == NEVER)
+		b->quiet_ms = NEVER;
+	if (now_ms >= b->next_ms || now_ms >= b->quiet_ms)
 		begin(b, now_ms);
 	for (size_t i = 0; i < b->n; i++) {
 		if (!b->try[i].active)
@@ -418,7 +424,7 @@ relaybinding_step(
 		if (step_try(b, &b->try[i], now_ms, ev))
 			return;
 	}
-	ev->at_ms = b->next_ms;
+	ev->at_ms = b->next_ms < b->quiet_ms ? b->next_ms : b->quiet_ms;
 	if (!under_way(b, &ev->at_ms) && asking) {
 		fail(b, "timeout", now_ms);
 		ev->at_ms = b->next_ms;

@@ -22,7 +22,9 @@
 #define RELAYBINDING_FAMILY_MS 250  /* before the second endpoint is tried */
 #define RELAYBINDING_AGAIN_MS 1000  /* doubling to */
 #define RELAYBINDING_AGAIN_MAX_MS 10000
-#define RELAYBINDING_HINT_MS 200	 /* hints are obeyed this often */
+#define RELAYBINDING_HINT_MS 200 /* hints are obeyed this often */
+/* A path's checks come every second; when they stop, the relay is asked. */
+#define RELAYBINDING_QUIET_MS 1500
 #define RELAYBINDING_REDIRECTS 3	 /* in a row */
 #define RELAYBINDING_CHALLENGES 3	 /* in a row */
 #define RELAYBINDING_MAX BINDREQUEST_MAX /* longest datagram that it makes */
@@ -59,6 +61,7 @@ struct relaybinding {
 	struct addr at;	    /* where it is bound, or was last */
 	uint64_t next_ms;   /* when to bind (again); UINT64_MAX: never */
 	uint64_t began_ms;  /* when that was done last */
+	uint64_t quiet_ms;  /* when checks are missed; UINT64_MAX: never */
 	uint32_t again_ms, refresh_ms;
 	uint32_t rtt_ms; /* 0: not known */
 

@@ -452,7 +452,7 @@ a_hint_binds_again(void **state)
 	now += 1000;
 	sends = 0;
 	/* the peer's answer to a check, and somebody else's answer */
-	assert_false(binding_success("192.0.2.1:3478", "the peer's"));
+	assert_true(binding_success("192.0.2.1:3478", "the peer's"));
 	assert_false(binding_success("192.0.2.1:3479", NULL));
 	run();
 	assert_int_equal(sends, 0);
@@ -467,6 +467,37 @@ a_hint_binds_again(void **state)
 	succeed();
 	assert_false(run());
 	assert_int_equal(next_ms(), now + REFRESH_MS);
+}
+
+/* Whose UDP is cut off while he is relayed need not wait for a refresh. */
+static void
+checks_that_stop(void **state)
+{
+	(void)state;
+	bind_it();
+	sends = 0;
+	for (int i = 0; i < 10; i++) {
+		now += 1000;
+		assert_true(binding_success("192.0.2.1:3478", "the peer's"));
+		run();
+	}
+	assert_int_equal(sends, 0);
+	assert_int_equal(next_ms(), now + RELAYBINDING_QUIET_MS);
+	now += RELAYBINDING_QUIET_MS;
+	assert_false(run());
+	assert_int_equal(sends, 1);
+	/* the relay is there, only the peer is silent: asked once */
+	succeed();
+	run();
+	assert_int_equal(next_ms(), now + REFRESH_MS);
+	assert_true(binding_success("192.0.2.1:3478", "the peer's"));
+	now += RELAYBINDING_QUIET_MS;
+	run();
+	now += RELAYBINDING_SILENT_MS;
+	assert_true(run());
+	assert_int_equal(ev.state, RELAYBINDING_GONE);
+	assert_string_equal(ev.reason, "timeout");
+	assert_false(binding_success("192.0.2.1:3478", "the peer's"));
 }
 
 static void
@@ -691,6 +722,7 @@ main(void)
 	    TEST(refreshes_and_notices_silence),
 	    TEST(an_unsendable_request_is_gone_at_once),
 	    TEST(a_hint_binds_again),
+	    TEST(checks_that_stop),
 	    TEST(a_flood_of_hints_costs_little),
 	    TEST(one_family_is_bound),
 	    TEST(no_route_for_one_family_is_no_matter),
