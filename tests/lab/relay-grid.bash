@@ -79,7 +79,7 @@ servers() {
 	read -r _ <"$d/ready"
 	key=$(wg pubkey <"$d/server.key")
 	# every packet to or from the relay's addresses
-	nsenter --net=/run/netns/pub tcpdump -Uqni eth -w "$d/relay.pcap" \
+	nsenter --net=/run/netns/pub tcpdump -Uqni eth --immediate-mode -w "$d/relay.pcap" \
 	    'host 192.0.2.2 or host 2001:db8::2' 2>"$d/tcpdump" &
 	tcpdump=$!
 	until grep -q listening "$d/tcpdump"; do sleep 0.02; done
@@ -182,7 +182,7 @@ done
 while [ "$(jobs -pr | wc -l)" -gt 3 ]; do sleep 0.1; done
 kill -INT "$tcpdump"
 wait "$tcpdump" || :
-cp "$d"/*.out "$d"/*.err "$d"/*.ping "$d"/relay.pcap "$out/" || :
+cp "$d"/*.out "$d"/*.err "$d"/*.ping "$d"/*.20 "$d"/relay.pcap "$out/" || :
 # WireGuard pads to 16 bytes and adds 32; the UDP header has 8.
 while read -r l r e m first direct relayed len; do
 	echo "$l $r $e $m $first $direct $relayed $(tcpdump -nr "$d/relay.pcap" \
