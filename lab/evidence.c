@@ -15,6 +15,7 @@
 
 #define FILES_MAX 512
 #define SIGHTS_MAX 250000
+#define TOGETHER_NS 20000000u /* from the first fragment to the last */
 
 struct seen {
 	struct sight sight;
@@ -162,6 +163,33 @@ compare(const void *a, const void *b)
 	return (x->sight.at > y->sight.at) - (x->sight.at < y->sight.at);
 }
 
+/* Is it a datagram that the box's own bridge has put together, of fragments
+ * that came in by a port of it? They are shown, and it is none of the wire's. */
+static bool
+is_put_together(const struct reading *r, size_t i)
+{
+	const struct seen *s = &r->seen[i];
+
+	if (s->sight.out || s->packet.part)
+		return false;
+	for (; i > 0; i--) {
+		const struct seen *f = &r->seen[i - 1];
+
+		if (s->sight.ns - f->sight.ns > TOGETHER_NS)
+			return false;
+		if (f->packet.part && !f->packet.fragment && !f->sight.out &&
+		    f->sight.box == s->sight.box &&
+		    f->sight.at != s->sight.at &&
+		    f->packet.protocol == s->packet.protocol &&
+		    addr_equal(&f->packet.from, &s->packet.from) &&
+		    addr_equal(&f->packet.to, &s->packet.to) &&
+		    (f->packet.from.family == ADDR_V6 ||
+			f->packet.ip_id == s->packet.ip_id))
+			return true;
+	}
+	return false;
+}
+
 /* The files are in order only nearly, and not with each other. */
 static int
 read_packets(struct reading *r)
@@ -179,6 +207,8 @@ read_packets(struct reading *r)
 	for (size_t i = 0; err == 0 && i < r->nseen; i++) {
 		r->seen[i].sight.packet = &r->seen[i].packet;
 		r->seen[i].sight.what = &r->seen[i].what;
+		if (is_put_together(r, i))
+			continue;
 		err = trails_add(&r->ladder->trails, &r->seen[i].sight);
 	}
 	return err;

@@ -296,7 +296,9 @@ stun_run() {
 		printf early | nat-lab exec hb socat -t0 - \
 		    UDP4-DATAGRAM:198.51.100.2:4001,bind=:4001
 		printf late | nat-lab exec ha socat -t0 - \
-		    UDP4-DATAGRAM:203.0.113.2:4001,bind=:4001'
+		    UDP4-DATAGRAM:203.0.113.2:4001,bind=:4001
+		head -c 3000 /dev/zero | nat-lab exec ha socat -b 4000 -u - \
+		    UDP4-SENDTO:192.0.2.1:9,bind=:4002'
 }
 
 scenario_translated() {
@@ -321,6 +323,10 @@ scenario_translated_in() {
 	line text 'X nb takes it itself: filtering'
 	has text '^ +192\.168\.1\.2:4001 > 203\.0\.113\.2:4001 \| na: 198\.51\.100\.2:[0-9]+ > 203\.0\.113\.2:4001$' ||
 		fail "the late packet is not translated"
+	# three fragments come through, and what the bridge sees whole is no more
+	[ "$(grep -cF '192.168.1.2 > 192.0.2.1 | na: 198.51.100.2 > 192.0.2.1' \
+		text)" = 2 ] || fail "not two more fragments: $(cat text)"
+	! has text 'X ends at na' || fail "a fourth packet: $(cat text)"
 	! has text 'na: 198\.51\.100\.2:4001 > 203\.0\.113\.2:4001' ||
 		fail "the port was kept"
 	[ "$(awk '{ if (length > n) n = length } END { print n }' text)" -le 100 ] ||
