@@ -13,7 +13,6 @@
 #include "exitcode.h"
 #include "log.h"
 
-#define GAP_MS (1000 / ASKER_PER_S)
 #define BATCH 64 /* messages a call: timers and signals have their turn too */
 /* How long an answer is waited for: three round trips and what busy hosts
  * add. */
@@ -494,7 +493,7 @@ send_next(struct asker *a)
 		return;
 	}
 	a->waiting--;
-	a->free_ms = now_ms() + GAP_MS;
+	a->free_ms = now_ms() + ASKER_GAP_MS;
 	a->stats.sent++;
 	k->state = ASK_SENT;
 	k->sent_us = now_us();
@@ -578,7 +577,8 @@ asker_sends_at(const struct asker *a)
 {
 	uint64_t now = now_ms();
 
-	return (a->free_ms > now ? a->free_ms : now) + a->waiting * GAP_MS;
+	return (a->free_ms > now ? a->free_ms : now) +
+	       a->waiting * ASKER_GAP_MS;
 }
 
 struct asker_stats

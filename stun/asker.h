@@ -15,8 +15,10 @@
 #include "question.h"
 
 /* New transactions a second with one server, all of its addresses together:
- * one every 100 ms, never a burst. */
+ * one every 101 ms, never a burst. (At 100 ms the eleventh may leave within a
+ * second of the first: a clock of milliseconds cuts the rest off.) */
 #define ASKER_PER_S 10
+#define ASKER_GAP_MS (1000 / ASKER_PER_S + 1)
 #define ASKER_PORTS 128	  /* open at once, the first included */
 #define ASKER_OPEN 512	  /* questions waiting and under way */
 #define ASKER_ADDRESSES 8 /* of the server */

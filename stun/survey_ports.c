@@ -11,7 +11,6 @@
 #define PORTS 10
 #define RUNS 3
 #define APART_MAX 16 /* ports more, for pooling, if need be */
-#define GAP_MS (1000 / ASKER_PER_S)
 #define WAIT_MS 600
 
 static void next_port(struct survey *s);
@@ -26,7 +25,7 @@ wait_apart(struct survey *s, survey_fn *then)
 	uint32_t most = 1 + randombytes_uniform(WAIT_MS);
 
 	s->apart = true;
-	survey_wait(s, GAP_MS + randombytes_uniform(most), then);
+	survey_wait(s, ASKER_GAP_MS + randombytes_uniform(most), then);
 }
 
 /* ---- pooling */

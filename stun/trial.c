@@ -7,7 +7,7 @@
 
 #include "log.h"
 
-#define SLOT_MS (1000 / ASKER_PER_S)
+#define SLOT_MS ASKER_GAP_MS
 /* The questions leave so that they arrive a little less than the whole number
  * of seconds after the mapping's last packet: a mapping of 30 s has to live
  * when 30 s are tried. */
@@ -357,8 +357,8 @@ reserve(struct trials *ts, const struct trial_plan *plan)
 	/* and those ports that get the wrong address */
 	for (unsigned int i = 0; ts->mixed && i < POOL_SLOTS; i++)
 		offset[n++] = ts->ports + i;
-	silent += plan->seconds * (UINT64_C(1000) / SLOT_MS);
-	silent -= EARLY_MS / SLOT_MS + ts->ports;
+	silent += (plan->seconds * UINT64_C(1000) - EARLY_MS) / SLOT_MS + 1;
+	silent -= ts->ports;
 	for (unsigned int i = 0; i < trials_sends(ts) * 2; i++)
 		offset[n++] = (size_t)silent + i;
 	return slots_take(

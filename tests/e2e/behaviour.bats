@@ -247,7 +247,7 @@ open() {
 
 @test "no more than 10 questions a second" {
 	grep -q fast "$BATS_FILE_TMPDIR/busy.fault" # two clients: the check works
-	for mode in deaf ignore half long right; do
+	for mode in deaf ignore half long right second lazy; do
 		run -1 grep -c fast "$BATS_FILE_TMPDIR/$mode.fault"
 	done
 }
