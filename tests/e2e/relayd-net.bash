@@ -282,6 +282,12 @@ scene_pairs() {
 	c a:tcp a:bind=b b:bind=a a:send=hello b:expect=hello b:send=back \
 		a:expect=back a:bind=c c:tcp c:bind=a c:send=tcp a:expect=tcp \
 		a:to=b a:send=again b:expect=again c:nothing
+	# ChannelData there: of no channel and cut off, whole, and what is none
+	c a:tcp a:bind=b b:bind=a a:raw=4002000178000000 a:raw=40010002 \
+		b:nothing a:raw=61620000 b:expect=ab a:raw=4001ffff61 a:end \
+		b:nothing
+	c a:tcp a:bind=b b:bind=a a:raw=c000000161000000 a:nothing b:nothing |
+		grep 'closed by server'
 	until_true is connections_open 0
 	# a daemon's STUN is its own: checks and TURN pass as they are
 	check=000100042112a4420102030405060708090a0b0c80220000
