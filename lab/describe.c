@@ -215,7 +215,8 @@ tell_udp(struct describe *d, const struct packet *p)
 
 	if (tell_stun(d, p) || tell_wireguard(d, p))
 		return;
-	snprintf(d->name, sizeof(d->name), "UDP, %zu byte%s", p->payload_len,
+	snprintf(d->name, sizeof(d->name), "UDP, %s%zu byte%s",
+	    p->part ? "first fragment, " : "", p->payload_len,
 	    p->payload_len == 1 ? "" : "s");
 	for (size_t i = 0; i < n; i++) {
 		if (p->payload[i] < ' ' || p->payload[i] > '~')

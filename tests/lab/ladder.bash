@@ -326,6 +326,7 @@ scenario_translated_in() {
 	# three fragments come through, and what the bridge sees whole is no more
 	[ "$(grep -cF '192.168.1.2 > 192.0.2.1 | na: 198.51.100.2 > 192.0.2.1' \
 		text)" = 2 ] || fail "not two more fragments: $(cat text)"
+	has text 'UDP, first fragment, 1472 bytes$' || fail "$(cat text)"
 	! has text 'X ends at na' || fail "a fourth packet: $(cat text)"
 	! has text 'na: 198\.51\.100\.2:4001 > 203\.0\.113\.2:4001' ||
 		fail "the port was kept"
