@@ -4,7 +4,9 @@
 #include "train.h"
 
 #include <errno.h>
+#include <netinet/icmp6.h>
 #include <netinet/in.h>
+#include <netinet/ip_icmp.h>
 #include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -359,7 +361,9 @@ read_error(struct msghdr *mh, struct sock_extended_err *e)
 			continue;
 		memcpy(e, CMSG_DATA(c), sizeof(*e));
 		return e->ee_origin ==
-		       (four ? SO_EE_ORIGIN_ICMP : SO_EE_ORIGIN_ICMP6);
+			   (four ? SO_EE_ORIGIN_ICMP : SO_EE_ORIGIN_ICMP6) ||
+		       (e->ee_origin == SO_EE_ORIGIN_LOCAL &&
+			   e->ee_errno == EMSGSIZE);
 	}
 	return false;
 }
@@ -386,6 +390,13 @@ train_error(struct train *t, struct addr *to, uint8_t *type, uint8_t *code,
 		*type = e.ee_type;
 		*code = e.ee_code;
 		*data = e.ee_errno == EMSGSIZE ? e.ee_info : 0;
+		if (e.ee_origin == SO_EE_ORIGIN_LOCAL) {
+			/* as a router behind the first link would say it */
+			*type = to->family == ADDR_V4 ? ICMP_UNREACH
+						      : ICMP6_PACKET_TOO_BIG;
+			*code =
+			    to->family == ADDR_V4 ? ICMP_UNREACH_NEEDFRAG : 0;
+		}
 		return 1;
 	}
 }

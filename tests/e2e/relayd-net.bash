@@ -252,6 +252,20 @@ scene_closed() {
 	c a:turn a:permit=127.0.0.1 a:wrap=127.0.0.1:9,x
 	until_true is icmp 1
 	stop
+	# nor is it kept from him that our own link is too narrow for DONT-FRAGMENT
+	ip link add narrow mtu 1400 type veth peer name end
+	ip link set end up
+	ip addr add 192.0.2.1/24 dev narrow
+	ip link set narrow up
+	ip neigh add 192.0.2.2 lladdr 02:00:00:00:00:01 dev narrow
+	serve -b 203.0.113.9
+	relay=203.0.113.9:3478
+	c a:turn a:permit=192.0.2.2 a:to=main a:raw="$(printf %s \
+		0016058c2112a4420102030405060708090a0b0c \
+		001200080001 2115 e112a640 001a0000 00130578)$(printf '%02800d' 0)"
+	until_true icmp_is 1
+	relay=127.0.0.1:3478
+	stop
 }
 
 scene_pairs() {
