@@ -138,17 +138,22 @@ trap up_end EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 mkfifo "$lab_d/go" "$lab_d/ready"
-exec 6<&0
+# Both ends of both, before there is anybody who could wait for one in vain.
+exec 5<>"$lab_d/go"
+exec 8>"$lab_d/go"
+exec 3<"$lab_d/go"
+exec 5<>"$lab_d/ready"
+exec 7<"$lab_d/ready"
+exec 4>"$lab_d/ready" 5>&- 6<&0
 if [ -n "$attached" ]; then
 	up_hold "$lab_name" "$(up_encode "$(readlink -f -- "$file")")" "$@" \
-	    <&6 3<"$lab_d/go" 4>"$lab_d/ready" 6<&- &
+	    <&6 6<&- 7<&- 8>&- &
 else
 	up_hold "$lab_name" "$(up_encode "$(readlink -f -- "$file")")" \
-	    </dev/null >/dev/null 2>"$lab_d/log" 3<"$lab_d/go" \
-	    4>"$lab_d/ready" 6<&- &
+	    </dev/null >/dev/null 2>"$lab_d/log" 6<&- 7<&- 8>&- &
 fi
 child=$!
-exec 8>"$lab_d/go" 7<"$lab_d/ready" 6<&-
+exec 3<&- 4>&- 6<&-
 printf '%s\nbuild\n' "$plan" >&8
 records=''
 while read -r line <&7 && [ "$line" != ready ]; do

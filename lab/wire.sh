@@ -16,5 +16,7 @@ fi | lab_in socat -t 5 - "UNIX-CONNECT:/run/lab/wire.$lab_box") ||
 printf '%s\n' "$answer" | sed '/^end /d'
 case $answer in
 *'end status=ok') ;;
-*) die 100 "nat-link refuses: ${answer##*reason=}" ;;
+*)
+	record_decode "${answer##*reason=}"
+	die 100 "nat-link refuses: $R_REASON" ;;
 esac
