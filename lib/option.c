@@ -74,6 +74,28 @@ option_fail(const char *fmt, ...)
 	exit(EXIT_USAGE);
 }
 
+void
+option_cannot_listen(
+    int rc, const struct addr *at, const char *others, const char *choose)
+{
+	char text[ADDR_STRLEN];
+
+	errno = -rc;
+	addr_format(at, text);
+	if (rc == -EADDRINUSE)
+		fatalx(EXIT_USAGE,
+		    "can't listen on %s: %s; is another %s running? "
+		    "ss -lntup; or choose %s",
+		    text, strerror(errno), others, choose);
+	if (rc == -EADDRNOTAVAIL)
+		fatalx(EXIT_USAGE,
+		    "can't listen on %s: no address of this host; ip addr "
+		    "lists them",
+		    text);
+	fatal(
+	    rc == -ENOMEM ? EXIT_TEMP : EXIT_USAGE, "can't listen on %s", text);
+}
+
 uint32_t
 option_number(const char *what, const char *text, uint32_t min, uint32_t max)
 {

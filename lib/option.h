@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "addr.h"
 #include "key.h"
 #include "port.h"
 
@@ -21,6 +22,11 @@ int option_next(int argc, char *argv[], const char *letters);
 __attribute__((noreturn)) void option_help(void);
 __attribute__((noreturn, format(printf, 1, 2))) void option_fail(
     const char *fmt, ...);
+/* Ends a server that can't listen at that address (rc: -errno) with 100, or 111
+ * when memory is short, and says what to do; others: who may have the port
+ * ("nat-stund"), choose: the options that tell another one ("-p"). */
+__attribute__((noreturn)) void option_cannot_listen(
+    int rc, const struct addr *at, const char *others, const char *choose);
 /* A whole decimal number; what names it in the message ("-p", "port"). */
 uint32_t option_number(
     const char *what, const char *text, uint32_t min, uint32_t max);

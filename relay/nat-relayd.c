@@ -461,18 +461,13 @@ open_failed(int rc, const struct addr *at)
 	errno = -rc;
 	if (at->family == ADDR_NONE)
 		fatal(EXIT_TEMP, "can't start");
-	if (rc == -EADDRINUSE)
-		fatalx(EXIT_USAGE,
-		    "can't listen on %s: %s; is another nat-relayd, or "
-		    "nat-rendezvousd, running? ss -lntup; or choose -p, -T, -R",
-		    addr_format(at, text), strerror(errno));
 	if (rc == -EADDRNOTAVAIL)
 		fatalx(EXIT_USAGE,
 		    "can't listen on %s: no address of this host; ip addr "
 		    "lists them; if a 1:1 NAT has that one: -b OWN/%s",
 		    addr_format(at, text), addr_format_ip(at, ip));
-	fatal(rc == -ENOMEM ? EXIT_TEMP : EXIT_USAGE, "can't listen on %s",
-	    addr_format(at, text));
+	option_cannot_listen(
+	    rc, at, "nat-relayd, or nat-rendezvousd,", "-p, -T, -R");
 }
 
 static void

@@ -29,7 +29,8 @@
 #define SOCKETS_MAX 16
 #define TCP_PORTS_MAX 4 /* of -T */
 #define ATTEMPTS 20	/* to find a port that is free for UDP and TCP */
-#define BATCHES 8	/* of one socket before another gets its turn */
+#define OTHERS "nat-rendezvousd, or nat-relayd," /* at our port */
+#define BATCHES 8 /* of one socket before another gets its turn */
 #define TICK_MAX_MS 60000
 #define WARN_EVERY_MS 60000
 
@@ -389,27 +390,6 @@ load_key(struct daemon *d)
 	d->config.public = d->public;
 }
 
-__attribute__((noreturn)) static void
-listen_failed(
-    int rc, const struct addr *at, const char *what, const char *option)
-{
-	char text[ADDR_STRLEN];
-
-	errno = -rc;
-	if (rc == -EADDRINUSE)
-		fatalx(EXIT_USAGE,
-		    "can't listen on %s, %s: %s; is another nat-rendezvousd, "
-		    "or nat-relayd, running? ss -lntup; or choose %s",
-		    addr_format(at, text), what, strerror(errno), option);
-	if (rc == -EADDRNOTAVAIL)
-		fatalx(EXIT_USAGE,
-		    "can't listen on %s, %s: no address of this host; ip addr "
-		    "lists them",
-		    addr_format(at, text), what);
-	fatal(rc == -ENOMEM ? EXIT_TEMP : EXIT_USAGE, "can't listen on %s, %s",
-	    addr_format(at, text), what);
-}
-
 /* UDP, and TCP with the same number. Returns 0 or -errno. */
 static int
 listen_both(struct daemon *d, struct listener **l, const struct addr *at)
@@ -447,7 +427,7 @@ listen_at(struct daemon *d, struct addr at)
 			continue;
 		rc = connections_bind(&d->connections, &at, true);
 		if (rc != 0)
-			listen_failed(rc, &at, "TCP", "-T");
+			option_cannot_listen(rc, &at, OTHERS, "-T");
 	}
 	return 0;
 }
@@ -469,7 +449,7 @@ listen_all(struct daemon *d)
 		if (rc == 0)
 			continue;
 		d->bind[i].port = d->port;
-		listen_failed(rc, &d->bind[i], "UDP and TCP", "-p");
+		option_cannot_listen(rc, &d->bind[i], OTHERS, "-p");
 	}
 }
 

@@ -237,21 +237,6 @@ options(struct stund *d, int argc, char **argv)
 	twinlink_options(d->keys, &d->peer, d->twin, d->keyfile, d->port);
 }
 
-__attribute__((noreturn)) static void
-listen_failed(int rc, const struct addr *at)
-{
-	char text[ADDR_STRLEN];
-
-	errno = -rc;
-	if (rc == -EADDRINUSE)
-		fatalx(EXIT_USAGE,
-		    "can't listen on %s: %s; is another STUN server running? "
-		    "ss -lntup; or choose -p and -P",
-		    addr_format(at, text), strerror(errno));
-	fatal(rc == -ENOMEM ? EXIT_TEMP : EXIT_USAGE, "can't listen on %s",
-	    addr_format(at, text));
-}
-
 /* First alone: SO_REUSEPORT would let us in where another server of this user
  * listens. This also finds the numbers of ports that are 0. */
 static void
@@ -271,7 +256,7 @@ open_sockets(struct stund *d)
 	for (unsigned int i = 0; rc == 0 && shared && i < d->processes; i++)
 		rc = sockets_open(&d->sockets[i], &d->config, true, &failed);
 	if (rc != 0)
-		listen_failed(rc, &failed);
+		option_cannot_listen(rc, &failed, "STUN server", "-p and -P");
 	if (!shared)
 		return;
 	rc = sockets_steer(&d->sockets[0], d->processes);

@@ -106,7 +106,7 @@ until_true() {
 	start -b 127.0.0.1
 	run --separate-stderr "$D" -k key -b 127.0.0.1 -p "$PORT"
 	[ "$status" -eq 100 ]
-	[[ $stderr == *"fatal: "*":$PORT, UDP and TCP: "*"is another nat-rendezvousd, or nat-relayd, running? ss -lntup; or choose -p" ]]
+	[[ $stderr == *"fatal: "*":$PORT: "*"is another nat-rendezvousd, or nat-relayd, running? ss -lntup; or choose -p" ]]
 	run --separate-stderr "$D" -k key -b 127.0.0.1 -p 0 -u no-such-user
 	[ "$status" -eq 100 ]
 	[[ $stderr == *"fatal: -u no-such-user: no such user" ]]

@@ -85,7 +85,7 @@ until_true() {
 	[[ $stderr == *"fatal: -u no-such-user: no such user" ]]
 	run --separate-stderr "$D" -p 0 -b 192.0.2.1
 	[ "$status" -eq 100 ]
-	[[ $stderr == *"can't listen on 192.0.2.1:0: "* ]]
+	[[ $stderr == *"can't listen on 192.0.2.1:0: no address of this host; ip addr lists them" ]]
 	run --separate-stderr "$D" -h
 	[ "$status" -eq 0 ]
 	[ -z "$stderr" ]
