@@ -40,6 +40,7 @@ struct train {
 	bool probe, info;
 	struct msghdr *message; /* that fn is called for */
 	struct addr at;
+	struct addr too_long; /* whom train_send_df could not send to last */
 };
 
 struct trains {
@@ -344,6 +345,8 @@ train_send_df(
 			 ? -errno
 			 : 0;
 	set_discover(t, t->probe);
+	if (rc == -EMSGSIZE)
+		t->too_long = *to;
 	return rc;
 }
 
@@ -381,8 +384,10 @@ train_error(struct train *t, struct addr *to, uint8_t *type, uint8_t *code,
 		    .msg_controllen = sizeof(control)};
 		struct sock_extended_err e;
 
-		if (recvmsg(t->fd, &mh, MSG_ERRQUEUE | MSG_DONTWAIT) == -1)
+		if (recvmsg(t->fd, &mh, MSG_ERRQUEUE | MSG_DONTWAIT) == -1) {
+			t->too_long.family = ADDR_NONE;
 			return 0;
+		}
 		/* others are of this host's own making */
 		if (!read_error(&mh, &e) || mh.msg_namelen == 0 ||
 		    addr_from_sockaddr(to, (struct sockaddr *)&ss) != 0)
@@ -391,7 +396,12 @@ train_error(struct train *t, struct addr *to, uint8_t *type, uint8_t *code,
 		*code = e.ee_code;
 		*data = e.ee_errno == EMSGSIZE ? e.ee_info : 0;
 		if (e.ee_origin == SO_EE_ORIGIN_LOCAL) {
-			/* as a router behind the first link would say it */
+			/* as a router behind the first link would say it; IPv4
+			 * does not know the port, each try makes one more */
+			if (!addr_equal_ip(to, &t->too_long))
+				continue;
+			*to = t->too_long;
+			t->too_long.family = ADDR_NONE;
 			*type = to->family == ADDR_V4 ? ICMP_UNREACH
 						      : ICMP6_PACKET_TOO_BIG;
 			*code =

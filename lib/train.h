@@ -70,9 +70,9 @@ void trains_flush(struct trains *shared);
 int train_send_df(
     struct train *t, const struct addr *to, const uint8_t *data, size_t len);
 /* One ICMP error from the queue: whom the datagram was for; type and code as
- * in ICMP of that family; data is 32 bits (the MTU). That a datagram with
- * DONT-FRAGMENT was too long for our own link is told likewise, perhaps twice.
- * Returns 1, or 0 for no more. */
+ * in ICMP of that family; data is 32 bits (the MTU). That the last one of
+ * train_send_df was too long for our own link is told likewise. Returns 1, or 0
+ * for no more. */
 int train_error(struct train *t, struct addr *to, uint8_t *type, uint8_t *code,
     uint32_t *data);
 /* Datagrams that the system refused to send; since the beginning. */

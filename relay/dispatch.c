@@ -6,6 +6,7 @@
  * what goes over a connection. */
 #include "dispatch.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "cursor.h"
@@ -220,6 +221,28 @@ channel_run(struct engine *e, const struct way *from, const uint8_t *data,
 	return n == 1 ? first : n * seg;
 }
 
+/* The errors of what we sent to peers (section 11.5). */
+static void
+errors(struct engine *e, uint32_t index, struct train *t)
+{
+	uint8_t type, code, out[TURN_OUT_MAX];
+	struct addr peer;
+	uint32_t data;
+
+	for (int i = 0;
+	     i < ERRORS && train_error(t, &peer, &type, &code, &data) == 1;
+	     i++) {
+		struct way to;
+		size_t len = turn_icmp(
+		    e->turn, index, &peer, type, code, data, &to, out);
+
+		if (len == 0)
+			continue;
+		e->n.icmp++;
+		indication(e, &to, out, len);
+	}
+}
+
 static void
 turn(struct engine *e, const struct way *from, const struct stun_msg *m)
 {
@@ -237,11 +260,11 @@ turn(struct engine *e, const struct way *from, const struct stun_msg *m)
 	    (t = to_peer(e, r.index, &r.peer)) == NULL)
 		return;
 	count_to_peer(e, 1, r.data_len);
-	if (r.df)
-		train_send_df(t, &r.peer, r.data, r.data_len);
-	else
+	if (!r.df)
 		train_queue(
 		    t, &r.peer, NULL, 0, r.data, r.data_len, r.data_len);
+	else if (train_send_df(t, &r.peer, r.data, r.data_len) == -EMSGSIZE)
+		errors(e, r.index, t); /* before there is another one */
 }
 
 static void
@@ -468,28 +491,6 @@ relayed_cb(void *arg, struct train *t, const struct addr *from,
 		deliver(e, &to, channel, data, len, seg);
 	else
 		indicate(e, &to, &peer, data, len, seg);
-}
-
-/* The errors of what we sent to peers (section 11.5). */
-static void
-errors(struct engine *e, uint32_t index, struct train *t)
-{
-	uint8_t type, code, out[TURN_OUT_MAX];
-	struct addr peer;
-	uint32_t data;
-
-	for (int i = 0;
-	     i < ERRORS && train_error(t, &peer, &type, &code, &data) == 1;
-	     i++) {
-		struct way to;
-		size_t len = turn_icmp(
-		    e->turn, index, &peer, type, code, data, &to, out);
-
-		if (len == 0)
-			continue;
-		e->n.icmp++;
-		indication(e, &to, out, len);
-	}
 }
 
 /* Reads while there is more and it is this socket's turn; what that leads to

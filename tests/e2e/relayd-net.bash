@@ -263,7 +263,7 @@ scene_closed() {
 	c a:turn a:permit=192.0.2.2 a:to=main a:raw="$(printf %s \
 		0016058c2112a4420102030405060708090a0b0c \
 		001200080001 2115 e112a640 001a0000 00130578)$(printf '%02800d' 0)"
-	until_true icmp_is 1
+	until_true is icmp 1
 	relay=127.0.0.1:3478
 	stop
 }

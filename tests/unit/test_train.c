@@ -476,6 +476,9 @@ static void
 must_not_be_fragmented(void **state)
 {
 	struct train *t = open_train(ours, "127.0.0.1:0", true, true, 0);
+	uint8_t type, code;
+	uint32_t value;
+	struct addr to;
 
 	(void)state;
 	if (!own_mtu)
@@ -483,12 +486,20 @@ must_not_be_fragmented(void **state)
 	send_to(t, 0, NULL, 0, data, 10, 10);
 	assert_int_equal(
 	    train_send_df(t, train_addr(dest[0]), data, 1473), -EMSGSIZE);
+	/* as a router would say it, and once */
+	assert_int_equal(train_error(t, &to, &type, &code, &value), 1);
+	assert_true(addr_equal(&to, train_addr(dest[0])));
+	assert_int_equal(type << 8 | code, 3 << 8 | 4);
+	assert_int_equal(value, 1500);
+	assert_int_equal(train_error(t, &to, &type, &code, &value), 0);
 	assert_int_equal(
 	    train_send_df(t, train_addr(dest[0]), data + 9, 1472), 0);
 	note(&want[0], 1472, add_sum(1, data + 9, 1472));
 	send_to(t, 0, NULL, 0, data, 1473, 1473); /* this one may */
+	train_queue(t, train_addr(dest[0]), NULL, 0, data, 65508, 65508);
 	trains_flush(ours);
 	check(0);
+	assert_int_equal(train_error(t, &to, &type, &code, &value), 0);
 	train_free(t);
 }
 
