@@ -4,12 +4,13 @@
 #include "engine.h"
 
 #include <errno.h>
-#include <ifaddrs.h>
 #include <sodium.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "dispatch.h"
 #include "exitcode.h"
+#include "ownaddrs.h"
 
 #define BUFFER (4 << 20) /* bytes, of a socket that many share */
 #define TICK_MAX_MS 60000
@@ -280,43 +281,64 @@ open_pairs(struct engine *e, struct pairs_config *pc, struct addr *failed)
 	return 0;
 }
 
-/* All other addresses of this host: its firewall takes us for a local user.
- * Loopback is refused by its range. */
-static int
-add_host(struct peerrules *rules)
-{
-	struct ifaddrs *list;
-	struct addr a;
-	int rc = 0;
-
-	if (getifaddrs(&list) == -1)
-		return -errno;
-	for (const struct ifaddrs *i = list; i != NULL && rc == 0;
-	     i = i->ifa_next)
-		if (i->ifa_addr != NULL &&
-		    addr_from_sockaddr(&a, i->ifa_addr) == 0 &&
-		    !addr_is_loopback(&a))
-			rc = peerrules_add_own(rules, &a);
-	freeifaddrs(list);
-	return rc;
-}
-
 /* Peers may not be ourselves, unless that was asked for. */
 static int
-add_own(struct engine *e)
+read_own(struct engine *e)
 {
 	struct engine_config *c = e->config;
-	int rc = add_host(&c->rules);
+	struct peerrules now = {.n = 0}, none = {.n = 0};
+	int rc = ownaddrs_add(&now);
 
 	for (int f = 0; f < 2 && rc == 0; f++) {
 		if (c->at[f].family == ADDR_NONE)
 			continue;
-		rc = peerrules_add_own(&c->rules, &c->at[f]);
+		rc = peerrules_add_own(&now, &c->at[f]);
 		if (rc == 0)
-			rc = peerrules_add_own(&c->rules, &c->external[f]);
-		e->own_named[f] = peerrules_allow(&c->rules, &c->external[f]);
+			rc = peerrules_add_own(&now, &c->external[f]);
 	}
-	return rc;
+	if (rc != 0) {
+		peerrules_take_own(&now, &none);
+		return rc;
+	}
+	peerrules_take_own(&c->rules, &now);
+	for (int f = 0; f < 2; f++)
+		if (c->at[f].family != ADDR_NONE)
+			e->own_named[f] =
+			    peerrules_allow(&c->rules, &c->external[f]);
+	return 0;
+}
+
+/* Whom they forbid from now on is forbidden. */
+static void
+own_cb(evutil_socket_t fd, short events, void *arg)
+{
+	(void)events;
+	ownaddrs_drain(fd);
+	(void)!read_own(arg);
+}
+
+/* Watched before they are read: none is missed. */
+static int
+open_own(struct engine *e)
+{
+	int fd = ownaddrs_watch();
+
+	if (fd < 0)
+		return fd;
+	e->own = loop_event(e->loop, fd, EV_READ | EV_PERSIST, own_cb, e);
+	return read_own(e);
+}
+
+static void
+close_own(struct engine *e)
+{
+	struct peerrules none = {.n = 0};
+
+	peerrules_take_own(&e->config->rules, &none);
+	if (e->own == NULL)
+		return;
+	close(event_get_fd(e->own));
+	event_free(e->own);
 }
 
 static int
@@ -388,7 +410,7 @@ engine_open(struct engine *e, struct loop *l, struct engine_config *config,
 	e->flush = loop_event(l, -1, 0, flush_cb, e);
 	config->accounts.max = 2 * config->pairs + config->allocations;
 	randombytes_buf(key, sizeof(key));
-	rc = add_own(e);
+	rc = open_own(e);
 	if (rc == 0)
 		rc = trains_new(&e->trains);
 	if (rc == 0)
@@ -412,6 +434,7 @@ engine_start(struct engine *e)
 		if (e->socket[i].train != NULL)
 			event_add(e->socket[i].readable, NULL);
 	relaystreams_start(e->streams);
+	event_add(e->own, NULL);
 	arm(e, now_ms());
 }
 
@@ -454,6 +477,7 @@ engine_close(struct engine *e)
 		close_socket(&e->socket[i]);
 	trains_free(e->trains);
 	limit_free(&e->hints);
+	close_own(e);
 	event_free(e->timer);
 	event_free(e->flush);
 }

@@ -96,7 +96,7 @@ struct engine {
 	struct pairs *pairs;
 	struct turn *turn;
 	struct limit hints;
-	struct event *timer, *flush;
+	struct event *timer, *flush, *own; /* own: of addresses */
 	uint64_t now_ms, armed_ms;
 	bool own_named[2]; /* our own address is a peer's, too: IPv4, IPv6 */
 	bool changed;	   /* a table, since the last tick */

@@ -4,6 +4,7 @@
 #include "peerrule.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct range {
@@ -133,24 +134,50 @@ matching(const struct peerrules *r, const struct addr *a)
 	return NULL;
 }
 
+static int
+compare(const void *x, const void *y)
+{
+	const struct addr *a = x, *b = y;
+
+	if (a->family != b->family)
+		return a->family < b->family ? -1 : 1;
+	return memcmp(a->ip, b->ip, addr_ip_len(a));
+}
+
 static bool
 is_own(const struct peerrules *r, const struct addr *a)
 {
-	for (size_t i = 0; i < r->n_own && i < PEERRULE_OWN_MAX; i++)
-		if (addr_equal_ip(&r->own[i], a))
-			return true;
-	return false;
+	return r->n_own > 0 &&
+	       bsearch(a, r->own, r->n_own, sizeof(*a), compare) != NULL;
 }
 
 int
 peerrules_add_own(struct peerrules *r, const struct addr *a)
 {
+	struct addr *own;
+	size_t n = r->n_own;
+
 	if (is_own(r, a))
 		return 0;
-	if (r->n_own == PEERRULE_OWN_MAX)
-		return -ENOSPC;
-	r->own[r->n_own++] = *a;
+	own = realloc(r->own, (n + 1) * sizeof(*own));
+	if (own == NULL)
+		return -ENOMEM;
+	for (; n > 0 && compare(a, &own[n - 1]) < 0; n--)
+		own[n] = own[n - 1];
+	own[n] = *a;
+	r->n_own++;
+	r->own = own;
 	return 0;
+}
+
+void
+peerrules_take_own(struct peerrules *r, struct peerrules *from)
+{
+	free(r->own);
+	r->own = from->own;
+	r->n_own = from->n_own;
+	from->own = NULL;
+	from->n_own = 0;
 }
 
 /* The address alone, whatever it may hold. */

@@ -14,7 +14,6 @@
 #include "addr.h"
 
 #define PEERRULE_MAX 64
-#define PEERRULE_OWN_MAX 256
 
 struct peerrule {
 	struct addr net;
@@ -24,16 +23,18 @@ struct peerrule {
 struct peerrules {
 	size_t n;
 	struct peerrule rule[PEERRULE_MAX];
+	/* the relay's, sorted: refused, unless a rule allows exactly that one */
+	struct addr *own;
 	size_t n_own;
-	/* the relay's: refused, unless a rule allows exactly that address */
-	struct addr own[PEERRULE_OWN_MAX];
 };
 
 /* "10.0.0.0/8", "2001:db8::/32", an address alone; "!NET" refuses. 0, -EBADMSG,
  * -ENOSPC. The first rule that matches decides. */
 int peerrules_add(struct peerrules *r, const char *text);
-/* One more of the relay's own. Returns 0 or -ENOSPC. */
+/* One more of the relay's own. Returns 0 or -ENOMEM. */
 int peerrules_add_own(struct peerrules *r, const struct addr *a);
+/* Takes those of from instead of its own ones, which end. */
+void peerrules_take_own(struct peerrules *r, struct peerrules *from);
 /* The port does not matter. */
 bool peerrules_allow(const struct peerrules *r, const struct addr *peer);
 

@@ -182,6 +182,7 @@ scene_closed() {
 	ip addr add 203.0.113.9/32 dev lo
 	ip addr add 2001:db8::9/128 dev lo nodad
 	serve -b 127.0.0.1 -b ::1 -a 127.0.0.2
+	ip addr add 203.0.113.10/32 dev lo # and what the host gets later
 	# neither a pair's port nor the main one carries anything of strangers
 	c a:to=main a:send=hello a:hex=4000000568656c6c6f a:to=127.0.0.1:49152 \
 		a:send=hello a:nothing
@@ -205,6 +206,7 @@ scene_closed() {
 		a:permit=10.0.0.1'!403' a:permit=169.254.169.254'!403' \
 		a:permit=224.0.0.1'!403' a:permit=0.0.0.0'!403' \
 		a:permit=203.0.113.9'!403' a:permit=203.0.113.8 \
+		a:permit=203.0.113.10'!403' \
 		a:permit=127.0.0.2 b:from=127.0.0.2 a:wrap=b,hello \
 		b:expect=hello b:nothing
 	relay='[::1]:3478'

@@ -96,6 +96,7 @@ static void
 own_addresses(void **state)
 {
 	struct peerrules r = {.n = 0};
+	struct peerrules none = {.n = 0};
 	struct addr a = ip("203.0.113.9"), b = ip("10.1.1.1");
 
 	(void)state;
@@ -116,6 +117,19 @@ own_addresses(void **state)
 	assert_int_equal(peerrules_add(&r, "10.1.1.1"), 0);
 	check(&r, "10.1.1.1", true);
 	check(&r, "10.1.1.2", false);
+	/* a host may have as many as it likes */
+	for (int i = 0; i < 1000; i++) {
+		a = ip("198.51.100.0");
+		a.ip[2] = (uint8_t)(i % 7);
+		a.ip[3] = (uint8_t)(i / 7);
+		assert_int_equal(peerrules_add_own(&r, &a), 0);
+	}
+	assert_int_equal(r.n_own, 1002);
+	check(&r, "198.51.6.141", false);
+	check(&r, "198.51.6.142", true);
+	check(&r, "203.0.113.9", false);
+	peerrules_take_own(&r, &none);
+	check(&r, "203.0.113.9", true);
 }
 
 static void

@@ -86,8 +86,10 @@ forbidden_peers(void **state)
 	static const uint8_t mapped[16] = {
 	    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 77};
 	static const uint8_t six[4] = {2};
+	struct peerrules none = {.n = 0};
 	struct world w;
 	struct client c;
+	struct addr a;
 	uint8_t buf[STUN_MAX];
 	struct stun_buf b;
 
@@ -117,8 +119,10 @@ forbidden_peers(void **state)
 	w.rules.n = 0;
 	assert_int_equal(send_to(&w, &c, "10.0.0.1:1", "x"), ANSWER_NONE);
 	/* another client of ours, although the address is the relay's */
-	w.rules.own[w.rules.n_own++] = at("192.0.2.5:0");
+	a = at("192.0.2.5:0");
+	assert_int_equal(peerrules_add_own(&w.rules, &a), 0);
 	assert_int_equal(permit(&w, &c, "192.0.2.5:50000"), 0);
+	peerrules_take_own(&w.rules, &none);
 	world_end(&w);
 }
 

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: ISC */
+/* The addresses of this host: getifaddrs(3), rtnetlink(7). */
+#include "ownaddrs.h"
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int
+ownaddrs_add(struct peerrules *rules)
+{
+	struct ifaddrs *list;
+	struct addr a;
+	int rc = 0;
+
+	if (getifaddrs(&list) == -1)
+		return -errno;
+	for (const struct ifaddrs *i = list; i != NULL && rc == 0;
+	     i = i->ifa_next)
+		if (i->ifa_addr != NULL &&
+		    addr_from_sockaddr(&a, i->ifa_addr) == 0 &&
+		    !addr_is_loopback(&a) && !addr_is_link_local(&a))
+			rc = peerrules_add_own(rules, &a);
+	freeifaddrs(list);
+	return rc;
+}
+
+int
+ownaddrs_watch(void)
+{
+	struct sockaddr_nl nl = {.nl_family = AF_NETLINK,
+	    .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR};
+	int err, fd = socket(AF_NETLINK,
+		     SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	if (fd == -1)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&nl, sizeof(nl)) == -1) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+void
+ownaddrs_drain(int fd)
+{
+	char data[4096];
+
+	/* ENOBUFS: there was more than it could keep */
+	while (recv(fd, data, sizeof(data), 0) >= 0 || errno == ENOBUFS ||
+	       errno == EINTR)
+		;
+}
