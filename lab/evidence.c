@@ -36,6 +36,7 @@ struct reading {
 	size_t n;
 	struct seen *seen;
 	size_t nseen, cap;
+	size_t first; /* the number of the latest first fragment, from 1 */
 	int err;
 	char *what;
 };
@@ -163,6 +164,13 @@ compare(const void *a, const void *b)
 	return (x->sight.at > y->sight.at) - (x->sight.at < y->sight.at);
 }
 
+/* Of fragments, and on its way in. */
+static bool
+is_first(const struct seen *s)
+{
+	return s->packet.part && !s->packet.fragment && !s->sight.out;
+}
+
 /* Is it a datagram that the box's own bridge has put together, of fragments
  * that came in by a port of it? They are shown, and it is none of the wire's. */
 static bool
@@ -172,13 +180,12 @@ is_put_together(const struct reading *r, size_t i)
 
 	if (s->sight.out || s->packet.part)
 		return false;
-	for (; i > 0; i--) {
+	for (i = r->first; i > 0; i--) {
 		const struct seen *f = &r->seen[i - 1];
 
 		if (s->sight.ns - f->sight.ns > TOGETHER_NS)
 			return false;
-		if (f->packet.part && !f->packet.fragment && !f->sight.out &&
-		    f->sight.box == s->sight.box &&
+		if (is_first(f) && f->sight.box == s->sight.box &&
 		    f->sight.at != s->sight.at &&
 		    f->packet.protocol == s->packet.protocol &&
 		    addr_equal(&f->packet.from, &s->packet.from) &&
@@ -207,6 +214,8 @@ read_packets(struct reading *r)
 	for (size_t i = 0; err == 0 && i < r->nseen; i++) {
 		r->seen[i].sight.packet = &r->seen[i].packet;
 		r->seen[i].sight.what = &r->seen[i].what;
+		if (is_first(&r->seen[i]))
+			r->first = i + 1;
 		if (is_put_together(r, i))
 			continue;
 		err = trails_add(&r->ladder->trails, &r->seen[i].sight);
