@@ -182,7 +182,9 @@ scene_closed() {
 	ip addr add 203.0.113.9/32 dev lo
 	ip addr add 2001:db8::9/128 dev lo nodad
 	serve -b 127.0.0.1 -b ::1 -a 127.0.0.2
-	ip addr add 203.0.113.10/32 dev lo # and what the host gets later
+	# and what the host gets later, or takes as a router
+	ip addr add 203.0.113.10/32 dev lo
+	ip addr add 2001:db8:1::9/64 dev lo nodad
 	# neither a pair's port nor the main one carries anything of strangers
 	c a:to=main a:send=hello a:hex=4000000568656c6c6f a:to=127.0.0.1:49152 \
 		a:send=hello a:nothing
@@ -213,7 +215,8 @@ scene_closed() {
 	c a:turn a:permit=::'!403' a:permit=fd00::1'!403' \
 		a:permit=::ffff:127.0.0.1'!443' a:permit=64:ff9b::7f00:1'!403' \
 		a:permit=2002:7f00:1::1'!403' a:permit=fe80::1'!403' \
-		a:permit=2001:db8::9'!403' a:permit=2001:db8::8
+		a:permit=2001:db8::9'!403' a:permit=2001:db8::8 \
+		a:permit=2001:db8:1::'!403' a:permit=2001:db8:1::1
 	relay=127.0.0.1:3478
 	# who is not permitted is not heard
 	begin_clients a:turn a:permit=127.0.0.2 b:from=127.0.0.2 \
