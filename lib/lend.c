@@ -71,8 +71,6 @@ lend_open(struct lend *l, const char *path, uid_t owner, uid_t user)
 	l->fd = -1;
 	for (i = 0; i < LEND_CLIENTS; i++)
 		l->client[i].fd = -1;
-	if (path[0] == '\0')
-		return -ENOENT;
 	r = unixsocket_name(&sun, path);
 	if (r < 0)
 		return r;

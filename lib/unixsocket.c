@@ -11,6 +11,8 @@
 int
 unixsocket_name(struct sockaddr_un *out, const char *path)
 {
+	if (path[0] == '\0') /* would be an abstract name, of NULs */
+		return -ENOENT;
 	if (strlen(path) >= sizeof(out->sun_path))
 		return -ENAMETOOLONG;
 	*out = (struct sockaddr_un){.sun_family = AF_UNIX};

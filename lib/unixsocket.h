@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <sys/un.h>
 
-/* Returns 0, or -ENAMETOOLONG. */
+/* Returns 0, -ENOENT (empty) or -ENAMETOOLONG. */
 int unixsocket_name(struct sockaddr_un *out, const char *path);
 /* bind(2); the file has mode 0600 from its beginning. Returns 0 or -errno. */
 int unixsocket_bind(int fd, const struct sockaddr_un *name);

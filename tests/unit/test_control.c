@@ -309,6 +309,8 @@ socket_file(void **state)
 	path[sizeof(path) - 1] = '\0';
 	assert_int_equal(
 	    control_open(&second, &loop, path, command, NULL), -ENAMETOOLONG);
+	assert_int_equal(
+	    control_open(&second, &loop, "", command, NULL), -ENOENT);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
