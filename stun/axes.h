@@ -19,7 +19,7 @@
 #define AXES_CHANCE 1e-5
 /* Past these, a path is too lossy to wait for silence on it. */
 #define AXES_SENDS_MAX 40
-#define AXES_RUNS_MAX 4
+#define AXES_RUNS_MAX 3
 
 /* ---- silence */
 

@@ -114,8 +114,8 @@ describe(void *arg, char *out, size_t cap)
 {
 	const struct behaviour *b = arg;
 
-	snprintf(out, cap, "%zu of %zu axes measured", b->survey.axis,
-	    survey_axes());
+	snprintf(
+	    out, cap, "%zu of %d axes measured", b->survey.told, SURVEY_AXES);
 }
 
 static void

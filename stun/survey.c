@@ -15,16 +15,15 @@
 #include "progress.h"
 #include "record.h"
 
-#define HELLO_ROUNDS 3
+#define LONG_ROUNDS 4 /* before no UDP is said to pass */
 /* Room for all that an answer without PADDING may hold: a server that sends
  * nothing longer than what it got (nat-stund -A) has to be asked so. */
 #define FILLER 128
 
-/* Filtering on ports that have asked nobody but A:P1 comes before all that
- * opens a daemon's port further. What waits longest comes last. */
+/* Filtering comes before anything but A:P1 is asked from any port: a question
+ * opens the very filter. What waits longest comes last. */
 static survey_fn *const order[] = {
     survey_translation,
-    survey_control,
     survey_filtering,
     survey_mapping,
     survey_allocation,
@@ -35,12 +34,6 @@ static survey_fn *const order[] = {
     survey_icmp,
     survey_refresh,
 };
-
-size_t
-survey_axes(void)
-{
-	return sizeof(order) / sizeof(order[0]);
-}
 
 /* ---- records */
 
@@ -139,6 +132,7 @@ survey_tell(struct survey *s, const struct survey_finding *f)
 	if (f->step != 0)
 		record_put_i64(&r, "step", f->step);
 	write_record(s, &r);
+	s->told++;
 }
 
 void
@@ -435,10 +429,47 @@ find_mtu(const struct addr *to)
 	return mtu > 0 ? (unsigned)mtu : 0;
 }
 
+/* Addresses of one name may be those of one server, and asking a second one
+ * opens the filter that is measured next. So it is one after the other, of each
+ * family: a round with one question, one with more, the next address. At last
+ * all of them are asked longer questions. */
+static unsigned
+first_round(const struct survey *s, size_t candidate)
+{
+	unsigned before = 0;
+
+	for (size_t i = 0; i < candidate; i++)
+		before +=
+		    s->candidate[i].family == s->candidate[candidate].family;
+	return before * 2;
+}
+
+static unsigned
+rounds_apart(const struct survey *s)
+{
+	unsigned rounds = 0;
+
+	for (size_t i = 0; i < s->candidates; i++)
+		if (first_round(s, i) + 2 > rounds)
+			rounds = first_round(s, i) + 2;
+	return rounds;
+}
+
+static void
+find_opened(struct survey *s)
+{
+	for (size_t i = 0; i < s->candidates; i++)
+		s->opened =
+		    s->opened ||
+		    (first_round(s, i) < s->rounds && s->known[1][0] &&
+			addr_equal_ip(&s->candidate[i], &s->place[1][0]));
+}
+
 static void
 begin(struct survey *s, const struct survey_item *i)
 {
 	name_places(s, &i->answer, &i->to);
+	find_opened(s);
 	s->answered_at_all = true;
 	s->source = i->answer.local;
 	s->source.port = 0;
@@ -450,15 +481,13 @@ begin(struct survey *s, const struct survey_item *i)
 	order[0](s);
 }
 
-static void hello(struct survey *s);
-
 /* The first in order that has another address, else the first. */
-static void
-hello_over(struct survey *s)
+static const struct survey_item *
+best_answer(const struct survey *s)
 {
 	const struct survey_item *best = NULL;
 
-	for (size_t n = 0; n < SURVEY_ITEMS; n++) {
+	for (size_t n = 0; n < s->asked; n++) {
 		const struct survey_item *i = &s->item[n];
 
 		if (survey_seen(i)->family == ADDR_NONE ||
@@ -467,9 +496,26 @@ hello_over(struct survey *s)
 			continue;
 		best = i;
 	}
-	if (best != NULL)
+	return best;
+}
+
+static void hello(struct survey *s);
+
+static void
+hello_over(struct survey *s)
+{
+	const struct survey_item *best = best_answer(s);
+	bool plain = best != NULL && best->answer.other.family == ADDR_NONE;
+	unsigned apart = rounds_apart(s);
+
+	if (plain && s->plain.tries == 0)
+		s->plain = *best;
+	s->rounds = plain ? (s->rounds | 1) + 1 : s->rounds + 1;
+	if (best != NULL && !plain)
 		begin(s, best);
-	else if (++s->rounds < HELLO_ROUNDS && !survey_late(s))
+	else if (s->plain.tries > 0 && (s->rounds >= apart || survey_late(s)))
+		begin(s, &s->plain);
+	else if (s->rounds < apart + LONG_ROUNDS && !survey_late(s))
 		hello(s);
 	else
 		s->over(s);
@@ -478,14 +524,16 @@ hello_over(struct survey *s)
 static void
 hello(struct survey *s)
 {
-	unsigned each = s->rounds == 0 ? 1 : AXES_SENDS;
+	bool all = s->rounds >= rounds_apart(s);
+	unsigned each = all || s->rounds % 2 != 0 ? AXES_SENDS : 1;
 
 	for (unsigned n = 0; n < each; n++)
 		for (size_t i = 0; i < s->candidates; i++)
-			if (asker_has_family(
+			if ((all || first_round(s, i) / 2 == s->rounds / 2) &&
+			    asker_has_family(
 				s->asker, s->control, s->candidate[i].family))
 				survey_ask(s, 0, s->control, &s->candidate[i]);
-	s->filler = s->rounds == HELLO_ROUNDS - 1 ? FILLER : 0;
+	s->filler = all ? FILLER : 0;
 	survey_run(s, hello_over);
 }
 
@@ -503,7 +551,7 @@ survey_next(struct survey *s)
 	memset(s->value, 0, sizeof(s->value));
 	memset(s->run_sent, 0, sizeof(s->run_sent));
 	memset(s->run_heard, 0, sizeof(s->run_heard));
-	if (++s->axis == survey_axes() || s->broken)
+	if (++s->axis == sizeof(order) / sizeof(order[0]) || s->broken)
 		s->over(s);
 	else
 		order[s->axis](s);

@@ -20,6 +20,7 @@
 #define SURVEY_TRIES 16	  /* for one that has to be answered */
 #define SURVEY_SHOWN 16	  /* endpoints in a record, as far as it holds them */
 #define SURVEY_SERVERS 16 /* addresses of the name */
+#define SURVEY_AXES 11	  /* records, one each */
 
 struct survey;
 typedef void survey_fn(struct survey *s);
@@ -95,7 +96,9 @@ struct survey {
 
 	struct addr candidate[SURVEY_SERVERS]; /* addresses to begin with */
 	size_t candidates;
-	struct addr place[2][2]; /* [address A, B][port P1, P2] */
+	struct survey_item plain; /* answered, but has no other address */
+	bool opened;		  /* the other one was asked, as one of those */
+	struct addr place[2][2];  /* [address A, B][port P1, P2] */
 	bool known[2][2];
 	const char *no_other; /* why B is not there */
 	/* All questions leave with one source address: routing could pick
@@ -110,7 +113,8 @@ struct survey {
 	unsigned sent, answered; /* of this axis */
 	struct axes_rate rate;	 /* of control questions */
 
-	size_t axis; /* the running one */
+	size_t axis; /* the running one, in order */
+	size_t told; /* axes that are known */
 	/* ports that serve all axes */
 	int control; /* has asked every place: every filter is open */
 	struct addr seen[2][2];	   /* the control port, by each place */
@@ -130,7 +134,7 @@ struct survey {
 	int value[AXES_RUNS_MAX];
 	unsigned run_sent[4], run_heard[4];
 	struct addr run_seen[AXES_RUNS_MAX][2][2];
-	struct survey_filter filter[AXES_RUNS_MAX + 1];
+	struct survey_filter filter[3]; /* two fresh ports, the daemon's */
 	size_t filters;
 	unsigned exact[2], exact_sent[2]; /* control questions, of two kinds */
 	struct axes_port fresh[3][10];
@@ -158,7 +162,6 @@ void survey_cut(struct survey *s);
 void survey_verdict(struct survey *s, const struct axes_verdict *v);
 /* The next axis. Call it last. */
 void survey_next(struct survey *s);
-size_t survey_axes(void); /* how many there are */
 bool survey_late(const struct survey *s);
 /* A question of the coming round; NULL when it is full. The caller may fill q,
  * ttl, control and must in. */
@@ -190,9 +193,11 @@ const char *survey_why_open(const struct survey *s); /* reason: time, loss */
 
 /* ---- the axes */
 survey_fn survey_translation; /* survey_mapping.c */
-survey_fn survey_control;
 survey_fn survey_mapping;
-survey_fn survey_filtering;	/* survey_filtering.c */
+survey_fn survey_filtering; /* survey_filtering.c */
+/* The ports that serve all axes: between two parts of filtering. */
+survey_fn survey_control; /* survey_mapping.c */
+survey_fn survey_filtering_proof;
 survey_fn survey_allocation;	/* survey_ports.c; and pooling */
 survey_fn survey_hairpin;	/* survey_hairpin.c */
 survey_fn survey_fragments_out; /* survey_payload.c */

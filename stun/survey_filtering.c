@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* Who may send to a mapped port (RFC 5780 section 4.4)? Asked on ports that
- * have sent to A:P1 only: does an answer from B:P2 come in, one from A:P2? For
- * silence to mean something, the same questions are asked on a port where
- * every filter is open, in turn with those. */
+/* Who may send to a mapped port (RFC 5780 section 4.4)? Asked on fresh ports:
+ * does an answer from B:P2 come in, one from A:P2? Until that is over, no port
+ * of ours sends to any place but A:P1: a filter may be kept for the whole host,
+ * and what one port has opened is open for all then. Plain questions, in turn
+ * with those, show what the way loses meanwhile. That the server does send from
+ * there, and how much of that is lost, is only seen afterwards, on a port that
+ * has opened every filter. */
 #include "survey.h"
 
 #include <string.h>
@@ -10,7 +13,9 @@
 #include "log.h"
 
 #define BATCH_MAX 8 /* times each question in one round */
+#define PROOFS 5    /* are enough when none is lost */
 #define CONTROL_TAG 100
+#define OTHER_TAG (CONTROL_TAG * 2)
 
 enum {
 	BOTH, /* from B:P2 */
@@ -30,15 +35,27 @@ is_daemon(const struct survey_filter *f)
 	return f->port == 0;
 }
 
+/* As though a quarter more had been lost: silence has to last when the control
+ * questions that come afterwards are less lucky, since no more can be asked. */
+static struct axes_rate
+cautious(struct axes_rate r)
+{
+	unsigned spare = (r.asked - r.answered) / 4;
+
+	r.answered -= spare < r.answered ? spare : r.answered;
+	return r;
+}
+
 static bool
 wants(const struct survey *s, const struct survey_filter *f, int kind)
 {
-	if (f->refused || f->ignored > 1 || heard(s, f, BOTH) == AXES_YES ||
-	    survey_deaf(s, kind))
+	struct axes_rate r = cautious(s->rate);
+
+	if (f->refused || f->ignored > 1 || f->heard[BOTH] > 0 ||
+	    (kind == PORT && is_daemon(f)))
 		return false;
-	if (kind == PORT && is_daemon(f))
-		return false;
-	return heard(s, f, kind) == AXES_OPEN && f->sent[kind] < AXES_SENDS_MAX;
+	return f->sent[kind] < AXES_SENDS_MAX &&
+	       axes_heard(f->sent[kind], f->heard[kind], r) == AXES_OPEN;
 }
 
 static const struct addr *
@@ -95,7 +112,7 @@ ask_control(struct survey *s, int kind)
 }
 
 static void round_over(struct survey *s);
-static void done(struct survey *s);
+static void prove(struct survey *s);
 
 /* What the neediest port still needs, all in one round. */
 static unsigned
@@ -113,21 +130,32 @@ times(const struct survey *s)
 			if (!wants(s, f, kind))
 				continue;
 			missing = axes_missing(
-			    f->sent[kind], f->heard[kind], s->rate);
+			    f->sent[kind], f->heard[kind], cautious(s->rate));
 			if (missing > most)
 				most = missing;
 		}
 	return most < BATCH_MAX ? most : BATCH_MAX;
 }
 
-/* The control port's own filters are kept open, too. */
-static void
-keep_open(struct survey *s)
+/* Ports of our own are the first ones; the daemon's has the last place. */
+static size_t
+own(const struct survey *s)
 {
-	if (can_control(s, BOTH))
-		survey_ask(s, CONTROL_TAG * 2, s->control, &s->place[1][1]);
-	if (can_control(s, PORT))
-		survey_ask(s, CONTROL_TAG * 2, s->control, &s->place[0][1]);
+	return s->filters - (s->shared ? 1 : 0);
+}
+
+/* From the fresh ports in turn, so that their mappings are seen to work. */
+static void
+ask_plain(struct survey *s, unsigned t)
+{
+	struct survey_item *i = NULL;
+
+	if (own(s) == 0)
+		return;
+	i = survey_ask(
+	    s, OTHER_TAG, s->filter[t % own(s)].port, &s->place[0][0]);
+	if (i != NULL)
+		i->control = true;
 }
 
 static bool
@@ -135,20 +163,20 @@ ask_round(struct survey *s)
 {
 	bool any = false;
 
-	for (unsigned t = times(s); t > 0; t--)
-		for (int kind = BOTH; kind <= PORT; kind++) {
-			bool asked = false;
+	for (unsigned t = times(s); t > 0; t--) {
+		bool asked = false;
 
+		for (int kind = BOTH; kind <= PORT; kind++)
 			for (size_t n = 0; n < s->filters; n++) {
 				if (!wants(s, &s->filter[n], kind))
 					continue;
 				ask(s, (unsigned)n, s->filter[n].port, kind);
 				asked = true;
 			}
-			if (asked)
-				ask_control(s, kind);
-			any = any || asked;
-		}
+		if (asked)
+			ask_plain(s, t);
+		any = any || asked;
+	}
 	return any;
 }
 
@@ -166,52 +194,15 @@ add_port(struct survey *s, int port)
 		s->probe[s->probes++].index = port;
 }
 
-/* Ports of our own are the first ones; the daemon's has the last place. */
-static size_t
-own(const struct survey *s)
-{
-	return s->filters - (s->shared ? 1 : 0);
-}
-
-static bool
-more_ports(struct survey *s, unsigned agreeing)
-{
-	int port = 0;
-
-	if (agreeing >= 2 || s->filters > AXES_RUNS_MAX - 1 || s->shared)
-		return false;
-	for (size_t n = 0; n < own(s); n++)
-		if (s->value[n] == AXES_UNKNOWN)
-			return false; /* more of them would not know either */
-	if ((port = survey_open(s)) < 0)
-		return false;
-	add_port(s, port);
-	return true;
-}
-
 static void
 step(struct survey *s)
 {
-	unsigned agreeing = 0;
-
-	if (!survey_late(s) && s->rounds < AXES_SENDS_MAX) {
-		if (s->rounds > 0)
-			keep_open(s);
-		if (ask_round(s)) {
-			s->rounds++;
-			survey_run_mixed(s, round_over);
-			return;
-		}
-		s->items = 0; /* what keep_open has queued */
-		for (size_t n = 0; n < own(s); n++)
-			s->value[n] = class_of(s, &s->filter[n]);
-		axes_agree(s->value, own(s), &agreeing);
-		if (more_ports(s, agreeing)) {
-			step(s);
-			return;
-		}
+	if (!survey_late(s) && s->rounds < AXES_SENDS_MAX && ask_round(s)) {
+		s->rounds++;
+		survey_run_mixed(s, round_over);
+		return;
 	}
-	done(s);
+	prove(s);
 }
 
 static void
@@ -231,17 +222,50 @@ count(struct survey *s, struct survey_filter *f, const struct survey_item *i)
 static void
 round_over(struct survey *s)
 {
-	for (size_t n = 0; n < s->asked; n++) {
-		struct survey_item *i = &s->item[n];
-		int kind = i->q.change_ip ? BOTH : PORT;
-
-		if (i->tag < s->filters)
-			count(s, &s->filter[i->tag], i);
-		else if (i->tag < CONTROL_TAG * 2)
-			survey_prove(s, i, kind,
-			    survey_heard(i, source(s, kind), s->control));
-	}
+	for (size_t n = 0; n < s->asked; n++)
+		if (s->item[n].tag < s->filters)
+			count(s, &s->filter[s->item[n].tag], &s->item[n]);
 	step(s);
+}
+
+/* ---- afterwards: is the server, or the way from there, to be blamed? */
+
+/* All questions whose answers from there would have been the first. */
+static unsigned
+silent(const struct survey *s, int kind)
+{
+	unsigned sent = 0;
+
+	for (size_t n = 0; n < s->filters; n++) {
+		const struct survey_filter *f = &s->filter[n];
+
+		if (f->heard[BOTH] == 0 && f->heard[kind] == 0 && !f->refused)
+			sent += f->sent[kind];
+	}
+	return sent;
+}
+
+/* The server is seen to do it, and what is lost of the very same questions does
+ * not explain why all ports together heard nothing. */
+static bool
+is_proven(const struct survey *s, int kind)
+{
+	struct axes_rate r = {s->exact_sent[kind], s->exact[kind]};
+
+	return silent(s, kind) == 0 ||
+	       (s->exact[kind] > 1 &&
+		   axes_silence(silent(s, kind), r) < AXES_CHANCE);
+}
+
+static bool
+is_settled(const struct survey *s, int kind)
+{
+	for (size_t n = 0; n < s->filters; n++)
+		if (s->filter[n].sent[kind] > 0 &&
+		    s->filter[n].heard[BOTH] == 0 &&
+		    heard(s, &s->filter[n], kind) == AXES_OPEN)
+			return false;
+	return is_proven(s, kind);
 }
 
 /* Answers come in from a place that is not the server's: then it does not send
@@ -252,23 +276,24 @@ is_astray(const struct survey *s)
 	return asker_stats(s->asker).foreign > 0;
 }
 
+static bool
+is_faulty(const struct survey *s)
+{
+	for (size_t n = 0; n < s->filters; n++)
+		if (s->filter[n].refused || s->filter[n].ignored > 0)
+			return true;
+	return is_astray(s);
+}
+
 static const char *
 why(const struct survey *s)
 {
-	bool ignored = is_astray(s), refused = false, proven = true;
-
-	for (size_t n = 0; n < s->filters; n++) {
-		const struct survey_filter *f = &s->filter[n];
-
-		refused = refused || f->refused;
-		ignored = ignored || f->ignored > 0;
-		proven = proven && (f->sent[BOTH] == 0 || s->exact[BOTH] > 1) &&
-			 (f->sent[PORT] == 0 || s->exact[PORT] > 1);
-	}
-	if (refused || ignored)
+	if (is_faulty(s))
 		return "server";
-	if (!proven)
-		return "control";
+	for (int kind = BOTH; kind <= PORT; kind++)
+		if (silent(s, kind) > 0 && s->exact[kind] < 2 &&
+		    !survey_late(s))
+			return "control";
 	return survey_why_open(s);
 }
 
@@ -309,26 +334,26 @@ doubt(const struct survey *s)
 }
 
 static void
-done(struct survey *s)
+tell(struct survey *s)
 {
 	struct survey_finding f = {.axis = "filtering"};
-	bool silent = false;
+	bool proven = is_proven(s, BOTH) && is_proven(s, PORT);
 	int value = 0;
 
-	for (size_t n = 0; n < own(s); n++) {
+	for (size_t n = 0; n < own(s); n++)
 		s->value[n] = class_of(s, &s->filter[n]);
-		silent = silent || heard(s, &s->filter[n], BOTH) == AXES_NO;
-	}
 	value = axes_agree(s->value, own(s), &f.runs);
-	if (value == 0 && own(s) > 1 && s->value[0] != 0 && s->value[1] != 0)
+	if (!proven || (silent(s, BOTH) > 0 && is_astray(s)))
+		value = 0;
+	else if (value == 0 && own(s) > 1 && s->value[0] != 0 &&
+		 s->value[1] != 0)
 		f.reason = "disagree";
-	/* silence counts only from a server that is seen to do it */
-	if (silent && (s->exact[BOTH] < 2 || is_astray(s)))
-		value = 0;
-	if (value == AXES_ADDRESS_PORT && s->exact[PORT] < 2)
-		value = 0;
 	if (value == 0 && f.reason == NULL)
 		f.reason = why(s);
+	if (value == AXES_INDEPENDENT && s->opened) {
+		f.reason = "opened";
+		value = 0;
+	}
 	if (value != 0 && (f.reason = daemon_differs(s, value)) != NULL)
 		value = 0;
 	if (f.reason != NULL && strcmp(f.reason, "port-open") == 0)
@@ -341,7 +366,73 @@ done(struct survey *s)
 	f.value = axes_dependence_name(s->filtering);
 	f.chance = doubt(s);
 	survey_tell(s, &f);
+	s->filters = 0;
+}
+
+static void
+proof_over(struct survey *s)
+{
+	for (size_t n = 0; n < s->asked; n++) {
+		struct survey_item *i = &s->item[n];
+		int kind = i->q.change_ip ? BOTH : PORT;
+
+		if (i->tag < OTHER_TAG)
+			survey_prove(s, i, kind,
+			    survey_heard(i, source(s, kind), s->control));
+	}
+	survey_filtering_proof(s);
+}
+
+/* The control port's own filters: B:P2 and A:P2 were asked a while ago. */
+static void
+keep_open(struct survey *s)
+{
+	if (can_control(s, BOTH))
+		survey_ask(s, OTHER_TAG, s->control, &s->place[1][1]);
+	if (can_control(s, PORT))
+		survey_ask(s, OTHER_TAG, s->control, &s->place[0][1]);
+}
+
+static bool
+ask_proof(struct survey *s)
+{
+	bool any = false;
+
+	for (int kind = BOTH; kind <= PORT; kind++) {
+		if (is_settled(s, kind) || !can_control(s, kind) ||
+		    survey_deaf(s, kind) ||
+		    s->exact_sent[kind] >= AXES_SENDS_MAX)
+			continue;
+		for (unsigned t = 0; t < PROOFS; t++)
+			ask_control(s, kind);
+		any = true;
+	}
+	if (any)
+		keep_open(s);
+	return any;
+}
+
+void
+survey_filtering_proof(struct survey *s)
+{
+	if (s->filters > 0 && !is_faulty(s) && !survey_late(s) &&
+	    ask_proof(s)) {
+		survey_run_mixed(s, proof_over);
+		return;
+	}
+	if (s->filters > 0)
+		tell(s);
 	survey_next(s);
+}
+
+/* What was heard needs no proof. */
+static void
+prove(struct survey *s)
+{
+	if (silent(s, BOTH) == 0 && silent(s, PORT) == 0)
+		tell(s);
+	s->rounds = 0;
+	survey_control(s);
 }
 
 void
@@ -352,10 +443,9 @@ survey_filtering(struct survey *s)
 
 	if (s->no_other != NULL) {
 		survey_tell(s, &f);
-		survey_next(s);
+		survey_control(s);
 		return;
 	}
-	s->filters = 0;
 	for (int n = 0; n < 2; n++)
 		if ((port = survey_open(s)) >= 0)
 			add_port(s, port);

@@ -124,13 +124,13 @@ redirect_over(struct survey *s)
 			no = true;
 	}
 	if (s->response_port == AXES_YES || survey_late(s)) {
-		survey_next(s);
+		survey_filtering_proof(s);
 		return;
 	}
 	if (no || ++s->rounds == 3) {
 		if (s->response_port_long) {
 			s->response_port = no ? AXES_NO : AXES_OPEN;
-			survey_next(s);
+			survey_filtering_proof(s);
 			return;
 		}
 		s->response_port_long = true;
@@ -147,7 +147,7 @@ helper_over(struct survey *s)
 {
 	s->helper.seen = *survey_seen(&s->item[0]);
 	if (s->helper.seen.family == ADDR_NONE) {
-		survey_next(s);
+		survey_filtering_proof(s);
 		return;
 	}
 	if (!addr_equal_ip(&s->helper.seen, &s->seen[0][0])) {
@@ -165,7 +165,7 @@ find_helper(struct survey *s)
 	s->helper.seen = (struct addr){0};
 	if (s->helpers++ == HELPERS || survey_late(s) ||
 	    (s->helper.index = survey_open(s)) < 0) {
-		survey_next(s);
+		survey_filtering_proof(s);
 		return;
 	}
 	ask_place(s, 0, s->helper.index, 0, 0);
@@ -272,17 +272,16 @@ ask_run(struct survey *s, int port)
 	survey_run(s, run_over);
 }
 
-/* Of a daemon's port all runs are about that port; else each has another. */
+/* Of a daemon's port both runs are about that port; else each has another. No
+ * third one votes: answers are no matter of chance, so that where they differ
+ * the NAT does (RFC 4787 REQ-7). */
 static void
 next_run(struct survey *s)
 {
-	unsigned agreeing = 0;
 	int port = 0;
 
-	axes_agree(s->value, s->runs, &agreeing);
-	if ((s->runs >= 2 && agreeing >= 2) || s->runs == AXES_RUNS_MAX ||
-	    s->value[s->runs - 1] == AXES_UNKNOWN || s->no_other != NULL ||
-	    survey_late(s)) {
+	if (s->runs == 2 || s->value[s->runs - 1] == AXES_UNKNOWN ||
+	    s->no_other != NULL || survey_late(s)) {
 		mapping_done(s);
 		return;
 	}

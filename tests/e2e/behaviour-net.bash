@@ -99,6 +99,9 @@ pids="$pids $!"
 # nobody at the other address, and little time
 fault half
 measure hasty -w 6 "127.0.0.1:$fault_port"
+printf '127.0.0.%s half.example\n' 2 1 >/run/hosts
+mount --bind /run/hosts /etc/hosts
+measure opened "half.example:$fault_port"
 for mode in same-ip stray foreign fickle deaf ignore half long right second \
     constant leaps rising offset paths; do
 	fault $mode

@@ -91,6 +91,11 @@ behaviour_site() {
 		f=endpoint-independent
 		profile=profile=none
 		want=allocation=preserved ;;
+	hosts) # a firewall that keeps pairs of hosts, whatever their ports
+		f=address-dependent
+		profile=profile=none
+		family=-6
+		want=allocation=preserved ;;
 	firewall6)
 		profile=profile=firewall
 		family=-6
@@ -98,7 +103,7 @@ behaviour_site() {
 	*) return 1 ;;
 	esac
 	case $1 in
-	none | firewall6) want="translation=none $want" ;;
+	none | hosts | firewall6) want="translation=none $want" ;;
 	*) want="translation=nat $want" ;;
 	esac
 	want="mapping=$m filtering=$f $want"
@@ -252,6 +257,20 @@ for site in "$@"; do
 		}
 		N
 		;;
+	hosts)
+		# shellcheck disable=SC2086
+		profile_apply "n$n" $profile
+		on "n$n" nft -f - <<-N
+		table ip6 hosts {
+			set seen { type ipv6_addr . ipv6_addr
+				flags dynamic,timeout; timeout 60s; }
+			chain forward { type filter hook forward priority 0
+				iifname lan update @seen { ip6 daddr . ip6 saddr }
+				iifname wan meta l4proto udp \
+				    ip6 saddr . ip6 daddr != @seen drop; }
+		}
+		N
+		;;
 	pool)
 		# shellcheck disable=SC2086
 		profile_apply "n$n" $profile "pool=203.0.$n.2,203.0.$n.3" ;;
@@ -261,12 +280,18 @@ for site in "$@"; do
 	esac
 done
 
+# A name that has both addresses of the server.
+printf '2001:db8::%s both.example\n' 1 2 >"$NET_DIR/hosts"
+mount --bind "$NET_DIR/hosts" /etc/hosts
+
 # One after the other at a site; the sites all at once.
-pids=
+pids='' at=0
 for site in "$@"; do
+	at=$((at + 1))
 	behaviour_site "$site"
 	server=192.0.2.1 limit=$wait
 	[ "$family" = -4 ] || server=2001:db8::1
+	[ "$site" != hosts ] || server=both.example
 	# as long as it takes to see a mapping end
 	case $want in
 	*refresh=*) limit=$((wait + 30)) ;;
@@ -275,6 +300,9 @@ for site in "$@"; do
 	(
 		for ((r = 1; r <= runs; r++)); do
 			code=0
+			# what it knows from the run before
+			[ "$site" != hosts ] ||
+				on "n$at" nft flush set ip6 hosts seen
 			on "$site" "$bin/nat-stun" behaviour $family -w "$limit" \
 			    $server >"$out/$site.$r" 2>"$out/$site.$r.err" ||
 				code=$?

@@ -5,7 +5,7 @@
 
 sites='ei-ei ei-ad ei-apd ad-ei ad-ad ad-apd apd-ei apd-ad apd-apd masquerade fragile toy-icmp
     linux sequential sequential-apd parity random pool internal internal-seen
-    deaf fragments-in fragments-out alg none firewall6 short short-outbound'
+    deaf fragments-in fragments-out alg none hosts firewall6 short short-outbound'
 
 bats_require_minimum_version 1.5.0
 
@@ -95,6 +95,10 @@ right() {
 
 @test "no NAT, and a firewall of IPv6" {
 	right none firewall6
+}
+
+@test "a filter between hosts, whatever their ports" {
+	right hosts
 }
 
 @test "mappings of 12 s: kept by inbound packets, or not" {

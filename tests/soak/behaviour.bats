@@ -7,7 +7,7 @@ bats_require_minimum_version 1.5.0
 
 sites='ei-ei ei-ad ei-apd ad-ei ad-ad ad-apd apd-ei apd-ad apd-apd masquerade fragile toy-icmp
     linux sequential sequential-apd parity random pool internal internal-seen
-    deaf fragments-in fragments-out alg none firewall6'
+    deaf fragments-in fragments-out alg none hosts firewall6'
 runs=10
 
 setup() {
