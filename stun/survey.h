@@ -110,8 +110,9 @@ struct survey {
 	struct survey_item item[SURVEY_ITEMS];
 	size_t items, asked, open; /* of the coming, the last round */
 	survey_fn *then;
-	unsigned sent, answered; /* of this axis */
-	struct axes_rate rate;	 /* of control questions */
+	unsigned sent, answered;    /* of this axis */
+	struct axes_rate rate;	    /* of control questions */
+	struct axes_rate meanwhile; /* until filtering was over */
 
 	size_t axis; /* the running one, in order */
 	size_t told; /* axes that are known */

@@ -22,10 +22,11 @@ enum {
 	PORT, /* from A:P2 */
 };
 
+/* By what was lost in the same time; see is_proven for what comes after. */
 static enum axes_heard
 heard(const struct survey *s, const struct survey_filter *f, int kind)
 {
-	return axes_heard(f->sent[kind], f->heard[kind], s->rate);
+	return axes_heard(f->sent[kind], f->heard[kind], s->meanwhile);
 }
 
 /* A daemon's port is only asked about B:P2: see survey_mapping.c. */
@@ -35,27 +36,13 @@ is_daemon(const struct survey_filter *f)
 	return f->port == 0;
 }
 
-/* As though a quarter more had been lost: silence has to last when the control
- * questions that come afterwards are less lucky, since no more can be asked. */
-static struct axes_rate
-cautious(struct axes_rate r)
-{
-	unsigned spare = (r.asked - r.answered) / 4;
-
-	r.answered -= spare < r.answered ? spare : r.answered;
-	return r;
-}
-
 static bool
 wants(const struct survey *s, const struct survey_filter *f, int kind)
 {
-	struct axes_rate r = cautious(s->rate);
-
 	if (f->refused || f->ignored > 1 || f->heard[BOTH] > 0 ||
 	    (kind == PORT && is_daemon(f)))
 		return false;
-	return f->sent[kind] < AXES_SENDS_MAX &&
-	       axes_heard(f->sent[kind], f->heard[kind], r) == AXES_OPEN;
+	return f->sent[kind] < AXES_SENDS_MAX && heard(s, f, kind) == AXES_OPEN;
 }
 
 static const struct addr *
@@ -130,7 +117,7 @@ times(const struct survey *s)
 			if (!wants(s, f, kind))
 				continue;
 			missing = axes_missing(
-			    f->sent[kind], f->heard[kind], cautious(s->rate));
+			    f->sent[kind], f->heard[kind], s->meanwhile);
 			if (missing > most)
 				most = missing;
 		}
@@ -197,6 +184,7 @@ add_port(struct survey *s, int port)
 static void
 step(struct survey *s)
 {
+	s->meanwhile = s->rate;
 	if (!survey_late(s) && s->rounds < AXES_SENDS_MAX && ask_round(s)) {
 		s->rounds++;
 		survey_run_mixed(s, round_over);
@@ -257,17 +245,6 @@ is_proven(const struct survey *s, int kind)
 		   axes_silence(silent(s, kind), r) < AXES_CHANCE);
 }
 
-static bool
-is_settled(const struct survey *s, int kind)
-{
-	for (size_t n = 0; n < s->filters; n++)
-		if (s->filter[n].sent[kind] > 0 &&
-		    s->filter[n].heard[BOTH] == 0 &&
-		    heard(s, &s->filter[n], kind) == AXES_OPEN)
-			return false;
-	return is_proven(s, kind);
-}
-
 /* Answers come in from a place that is not the server's: then it does not send
  * from where it was told to, and no filter is to be blamed for silence. */
 static bool
@@ -325,7 +302,8 @@ doubt(const struct survey *s)
 	for (size_t n = 0; n < s->filters; n++)
 		for (int kind = BOTH; kind <= PORT; kind++) {
 			const struct survey_filter *f = &s->filter[n];
-			double chance = axes_silence(f->sent[kind], s->rate);
+			double chance =
+			    axes_silence(f->sent[kind], s->meanwhile);
 
 			if (heard(s, f, kind) == AXES_NO && chance > most)
 				most = chance;
@@ -399,7 +377,7 @@ ask_proof(struct survey *s)
 	bool any = false;
 
 	for (int kind = BOTH; kind <= PORT; kind++) {
-		if (is_settled(s, kind) || !can_control(s, kind) ||
+		if (is_proven(s, kind) || !can_control(s, kind) ||
 		    survey_deaf(s, kind) ||
 		    s->exact_sent[kind] >= AXES_SENDS_MAX)
 			continue;
