@@ -17,6 +17,9 @@
 #define ERRORS 16 /* ICMP errors of one socket, likewise */
 #define CHANNEL_HEAD 4
 #define ANSWER_MAX STUN_MAX
+/* XOR-MAPPED-ADDRESS (RFC 8489 section 14.2) and FINGERPRINT; to it an IP address */
+#define HINT_LEN (STUN_HEADER_LEN + 8 + 8)
+#define HINT_MAX (HINT_LEN + 16)
 
 static uint16_t
 get_u16(const uint8_t *p)
@@ -299,6 +302,30 @@ hint(struct engine *e, const struct way *to, const struct stun_msg *m)
 	answer(e, to, out, (size_t)len);
 }
 
+/* What is no STUN (an answer to our answer would go round for ever) and comes from an IP
+ * address that is bound there, at another port: that NAT may have a new mapping. */
+static void
+hint_moved(
+    struct engine *e, const struct way *to, const uint8_t *data, size_t len)
+{
+	uint8_t out[HINT_MAX], tid[STUN_TID_LEN];
+	struct stun_buf b;
+	int n;
+
+	if (len < HINT_LEN + addr_ip_len(&to->remote) ||
+	    stun_is_stun(data, len) || !addr_is_sendable(&to->remote) ||
+	    !pairs_hint(e->pairs, to, e->now_ms))
+		return;
+	stun_new_tid(tid);
+	stun_begin(&b, out, sizeof(out), STUN_BINDING, STUN_SUCCESS, tid);
+	stun_put_xor_addr(&b, STUN_XOR_MAPPED_ADDRESS, &to->remote);
+	n = stun_end(&b, true);
+	if (n <= 0 || (size_t)n > len)
+		return;
+	e->n.hints++;
+	answer(e, to, out, (size_t)n);
+}
+
 /* A STUN message to the main port or over a connection. False: it is none. */
 static bool
 message(
@@ -377,8 +404,10 @@ static void
 pair_run(struct engine *e, const struct way *from, const uint8_t *data,
     size_t len, size_t seg)
 {
-	if (!forward(e, from, 0, data, len, seg))
-		e->n.dropped_unbound += seg > 0 ? (len + seg - 1) / seg : 1;
+	if (forward(e, from, 0, data, len, seg))
+		return;
+	e->n.dropped_unbound += seg > 0 ? (len + seg - 1) / seg : 1;
+	hint_moved(e, from, data, min(seg, len));
 }
 
 /* At a pair's port: BIND is for us. A Binding request goes to the other side;

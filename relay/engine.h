@@ -40,7 +40,7 @@
 	X(to_client_datagrams, "datagrams of peers passed on to TURN clients") \
 	X(to_client_bytes, "bytes of peers passed on to TURN clients")         \
 	X(icmp, "ICMP errors told to TURN clients")                            \
-	X(hints, "Binding requests at a pair's port, answered")                \
+	X(hints, "answers to who is not bound at a pair's port")               \
 	X(dropped_malformed, "no STUN, or broken, where it had to be")         \
 	X(dropped_unbound, "at a pair's port: not bound, or over a limit")     \
 	X(dropped_channel, "ChannelData for no channel, or over a limit")      \

@@ -22,6 +22,7 @@ struct pairs {
 	struct crowd crowd;
 	struct expiry expiry;
 	struct bindask_gate gate;
+	struct bucket *hints; /* of each pair */
 	bool drain;
 	pairs_event_fn *event;
 	void *event_arg;
@@ -44,7 +45,10 @@ pairs_new(struct pairs **out, const struct pairs_config *config,
 		return -ENOMEM;
 	p->config = *config;
 	p->accounts = accounts;
-	rc = pairtable_init(&p->table, config->max);
+	p->hints = calloc(config->max, sizeof(*p->hints));
+	rc = p->hints == NULL ? -ENOMEM : 0;
+	if (rc == 0)
+		rc = pairtable_init(&p->table, config->max);
 	if (rc == 0)
 		rc =
 		    crowd_init(&p->crowd, 2 * config->max, config->per_address);
@@ -72,6 +76,7 @@ pairs_free(struct pairs *p)
 	crowd_free(&p->crowd);
 	expiry_free(&p->expiry);
 	bindask_gate_free(&p->gate);
+	free(p->hints);
 	sodium_memzero(p, sizeof(*p));
 	free(p);
 }
@@ -352,6 +357,25 @@ pairs_bound(const struct pairs *p, const struct way *from, uint16_t channel)
 	return pairtable_at(&p->table, from, channel) != NONE;
 }
 
+bool
+pairs_hint(struct pairs *p, const struct way *from, uint64_t now_ms)
+{
+	const struct pairtable *t = &p->table;
+	uint32_t side = NONE;
+
+	if (from->socket == WAY_STREAM || pairtable_at(t, from, 0) != NONE)
+		return false;
+	for (int i = 0; i < PAIRS_HINT_SIDES; i++) {
+		side = pairtable_beside(t, from, side);
+		if (side == NONE)
+			return false;
+		if (bucket_take(&p->hints[side / 2], PAIRS_HINT_RATE,
+			PAIRS_HINT_BURST, now_ms))
+			return true;
+	}
+	return false;
+}
+
 void
 pairs_stream_gone(struct pairs *p, uint32_t stream)
 {
@@ -400,7 +424,7 @@ pairs_memory(const struct pairs *p)
 {
 	return sizeof(*p) + pairtable_memory(&p->table) +
 	       crowd_memory(&p->crowd) + expiry_memory(&p->expiry) +
-	       bindask_gate_memory(&p->gate);
+	       bindask_gate_memory(&p->gate) + p->table.max * sizeof(*p->hints);
 }
 
 static bool

@@ -20,7 +20,11 @@
  *
  * 438 also answers a request from another address than the side's that shows an older
  * NONCE than the side has shown: a late copy must not move it back. LIFETIME is how
- * long the side stays if it does nothing, and not more than PAIRS_LIFETIME_S. */
+ * long the side stays if it does nothing, and not more than PAIRS_LIFETIME_S.
+ *
+ * A datagram from an address that is not bound, but whose IP address a side at that
+ * socket has, is dropped and may be that side's behind a NAT that has forgotten it. So it
+ * is answered by a Binding success, a hint to bind again (pairs_hint says when). */
 #ifndef NATKIT_PAIRS_H
 #define NATKIT_PAIRS_H
 
@@ -37,6 +41,9 @@
 #define PAIRS_UNUSED_MS 30000 /* until the first datagram went through */
 #define PAIRS_IDLE_MS 300000  /* since a datagram or a BIND of that side */
 #define PAIRS_LIFETIME_S 60   /* told: bind again before that */
+#define PAIRS_HINT_RATE 10    /* per second, of one pair */
+#define PAIRS_HINT_BURST 2    /* a NAT may change its mind at once */
+#define PAIRS_HINT_SIDES 8    /* of one IP address, so many are looked at */
 #define PAIRS_EXPIRY_S 604800 /* a credential that lasts longer is refused */
 #define PAIRS_CHANNEL_MIN 0x4000
 #define PAIRS_CHANNEL_MAX 0x4fff /* RFC 8656 section 12 */
@@ -84,6 +91,9 @@ bool pairs_forward(struct pairs *p, const struct way *from, uint16_t channel,
 /* Is a side bound there? What comes from it is then for its peer alone. */
 bool pairs_bound(
     const struct pairs *p, const struct way *from, uint16_t channel);
+/* Is whoever sent a datagram there to get a hint? Counts it as given. False for who is
+ * bound there, and for every IP address that no side has proven at that socket. */
+bool pairs_hint(struct pairs *p, const struct way *from, uint64_t now_ms);
 /* A connection has ended: its sides are unbound. */
 void pairs_stream_gone(struct pairs *p, uint32_t stream);
 /* Expires; returns when to call again, UINT64_MAX: not before the next bind. */

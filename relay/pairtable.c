@@ -164,9 +164,16 @@ pairtable_at(const struct pairtable *t, const struct way *way, uint16_t channel)
 }
 
 static uint32_t
-hash_stream(const struct pairtable *t, uint32_t stream)
+hash_origin(const struct pairtable *t, const struct way *w)
 {
-	return hash(t, (const uint8_t *)&stream, sizeof(stream));
+	uint8_t in[19];
+
+	if (w->socket == WAY_STREAM)
+		return hash(t, (const uint8_t *)&w->stream, sizeof(w->stream));
+	memcpy(in, &w->socket, 2);
+	in[2] = w->remote.family;
+	memcpy(in + 3, w->remote.ip, 16);
+	return hash(t, in, sizeof(in));
 }
 
 static void
@@ -199,9 +206,7 @@ pairtable_bind(
 	s->bound = true;
 	chain_add(t, PAIRTABLE_BY_WAY, hash_way(t, way, channel), side);
 	chain_add(t, PAIRTABLE_BY_KEY, hash(t, s->key, KEY_LEN), side);
-	if (way->socket == WAY_STREAM)
-		chain_add(
-		    t, PAIRTABLE_BY_STREAM, hash_stream(t, way->stream), side);
+	chain_add(t, PAIRTABLE_BY_ORIGIN, hash_origin(t, way), side);
 }
 
 void
@@ -212,9 +217,7 @@ pairtable_unbind(struct pairtable *t, uint32_t side, bool keep)
 	chain_remove(
 	    t, PAIRTABLE_BY_WAY, hash_way(t, &s->way, s->channel), side);
 	chain_remove(t, PAIRTABLE_BY_KEY, hash(t, s->key, KEY_LEN), side);
-	if (s->way.socket == WAY_STREAM)
-		chain_remove(t, PAIRTABLE_BY_STREAM,
-		    hash_stream(t, s->way.stream), side);
+	chain_remove(t, PAIRTABLE_BY_ORIGIN, hash_origin(t, &s->way), side);
 	s->bound = false;
 	if (!keep && !t->sides[side ^ 1].bound)
 		end_pair(t, side / 2);
@@ -223,10 +226,26 @@ pairtable_unbind(struct pairtable *t, uint32_t side, bool keep)
 uint32_t
 pairtable_of_stream(const struct pairtable *t, uint32_t stream)
 {
-	uint32_t i = t->heads[PAIRTABLE_BY_STREAM][hash_stream(t, stream)];
+	const struct way w = {.socket = WAY_STREAM, .stream = stream};
+	uint32_t i = t->heads[PAIRTABLE_BY_ORIGIN][hash_origin(t, &w)];
 
-	while (i != NONE && t->sides[i].way.stream != stream)
-		i = t->sides[i].next[PAIRTABLE_BY_STREAM];
+	while (i != NONE && !way_equal(&t->sides[i].way, &w))
+		i = t->sides[i].next[PAIRTABLE_BY_ORIGIN];
+	return i;
+}
+
+uint32_t
+pairtable_beside(
+    const struct pairtable *t, const struct way *way, uint32_t after)
+{
+	uint32_t i = after == NONE
+			 ? t->heads[PAIRTABLE_BY_ORIGIN][hash_origin(t, way)]
+			 : t->sides[after].next[PAIRTABLE_BY_ORIGIN];
+
+	while (i != NONE &&
+	       !(t->sides[i].way.socket == way->socket &&
+		   addr_equal_ip(&t->sides[i].way.remote, &way->remote)))
+		i = t->sides[i].next[PAIRTABLE_BY_ORIGIN];
 	return i;
 }
 

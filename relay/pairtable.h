@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Where pairs.c keeps its pairs: fixed memory, found by their keys, by the
- * way that a side is bound at, by the key of a side, by a connection. Sides are
- * numbers; the other side of s is s ^ 1. */
+ * way that a side is bound at, by the key of a side, by a connection or the IP address
+ * at a socket. Sides are numbers; the other side of s is s ^ 1. */
 #ifndef NATKIT_PAIRTABLE_H
 #define NATKIT_PAIRTABLE_H
 
@@ -21,7 +21,7 @@
 enum pairtable_chain {
 	PAIRTABLE_BY_WAY,
 	PAIRTABLE_BY_KEY,
-	PAIRTABLE_BY_STREAM,
+	PAIRTABLE_BY_ORIGIN, /* connection, or socket and IP address */
 	PAIRTABLE_CHAINS,
 };
 
@@ -74,6 +74,10 @@ void pairtable_bind(struct pairtable *t, uint32_t side, const struct way *way,
 void pairtable_unbind(struct pairtable *t, uint32_t side, bool keep);
 /* Some side that is bound over the connection, or PAIRTABLE_NONE. */
 uint32_t pairtable_of_stream(const struct pairtable *t, uint32_t stream);
+/* The next side after that one (NONE: the first) that is bound at the same socket
+ * and IP address as way, or PAIRTABLE_NONE. */
+uint32_t pairtable_beside(
+    const struct pairtable *t, const struct way *way, uint32_t after);
 /* At which of n <= 64 sockets the key has sides bound, other than that one: bits. */
 uint64_t pairtable_sockets(const struct pairtable *t,
     const uint8_t key[KEY_LEN], uint32_t other_than, uint32_t first,

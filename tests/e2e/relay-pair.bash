@@ -221,6 +221,28 @@ scenario_hint() {
 	return 0
 }
 
+said_and_bound() { # ENDPOINT
+	say 7001 "$(port_of a)" "a datagram that is long enough for an answer"
+	bound "endpoint=$1 " 1
+}
+
+# A NAT begins to send a's datagrams from another port: no check and no refresh tells,
+# only they do.
+scenario_rebinding() {
+	both_bound -t 300
+	carried first
+	nft -f - <<-N
+	table ip nat {
+		chain post { type nat hook postrouting priority 100
+			udp sport 7001 snat to 127.0.0.1:7501; }
+	}
+	N
+	within said_and_bound 127.0.0.1:7501
+	carried again
+	has a.out 'state=gone' && fail "told as gone"
+	return 0
+}
+
 # Every line goes through as it is, in its order; what is no good relay record
 # binds nothing, whatever is in it.
 scenario_passes() {

@@ -113,6 +113,11 @@ usage() {
 	scenario hint
 }
 
+@test "another port behind a NAT: bound again by the first datagram from there" {
+	command -v nft >/dev/null || skip "nft is not installed"
+	scenario rebinding
+}
+
 @test "kill -9 of the relay: gone, and bound again when it is back" {
 	scenario relay_dies
 }

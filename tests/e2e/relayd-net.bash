@@ -274,6 +274,7 @@ scene_closed() {
 }
 
 scene_pairs() {
+	local hint at
 	serve -b 127.0.0.1 -b ::1 -P 2
 	c a:bind=b b:bind=a a:send=hello b:expect=hello b:send= a:expect= \
 		b:hex=400000000001 a:hex=00 b:flood=100,1400 a:count=1,300'!1'
@@ -288,6 +289,23 @@ scene_pairs() {
 		a:move a:send=lost b:nothing a:plain a:bind=b a:send=found \
 		b:expect=found b:send=there a:expect=there a:unbind a:send=x \
 		b:nothing
+	# whose port is another one now is told, in no more bytes than he sent, and is not
+	# forwarded; who is elsewhere hears nothing; nor is an answer answered
+	hint=$(stat hints)
+	c a:bind=b b:bind=a c:from=127.0.0.2 c:to=127.0.0.1:49152 \
+		c:flood=3,1400 a:move a:flood=3,39 a:hex="$(printf %s%056d \
+		0101001c2112a4420102030405060708090a0b0c 0)" a:nothing \
+		b:nothing c:nothing
+	is hints "$hint"
+	c a:from=127.0.0.3 a:bind=b b:bind=a a:move a:flood=3,40 \
+		a:count=3,300'!1' b:nothing \
+		a:bind=b a:send=x b:expect=x
+	is hints $((hint + 2))
+	at=$(date +%s%3N)
+	c a:from=127.0.0.4 a:bind=b b:bind=a a:move a:flood=1000,148 b:nothing
+	at=$(($(date +%s%3N) - at))
+	[ "$(stat hints)" -gt $((hint + 2)) ]
+	[ "$(stat hints)" -le $((hint + 4 + at / 100)) ]
 	# tokens: forged, expired, too long-lived, another pair's, from elsewhere
 	c a:secret=other a:bind=b'!401'
 	c a:expiry=-1 a:bind=b'!403'

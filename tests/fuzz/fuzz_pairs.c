@@ -127,6 +127,27 @@ ask(uint8_t who, uint8_t where, uint8_t how)
 	e->seen_ms = r.now_ms;
 }
 
+/* Nobody gets one whose IP address has proven nothing at that socket, nor more
+ * than there may be for a pair. */
+static void
+hint(const struct way *from, bool bound)
+{
+	static const struct way nowhere;
+	bool first = pairs_hint(r.pairs, from, r.now_ms);
+	int most = 0;
+
+	for (int i = 0; i < KEYS; i++)
+		for (int k = 0; k < KEYS; k++)
+			most += sides[i][k].bound &&
+				sides[i][k].way.socket == from->socket &&
+				addr_equal_ip(
+				    &sides[i][k].way.remote, &from->remote);
+	check(!first || (!bound && most > 0 && from->socket != WAY_STREAM));
+	for (most *= PAIRS_HINT_BURST; first && most > 0; most--)
+		first = pairs_hint(r.pairs, from, r.now_ms);
+	check(!first && !pairs_hint(r.pairs, &nowhere, r.now_ms));
+}
+
 static void
 send_one(uint8_t who, uint8_t where, uint8_t socket)
 {
@@ -137,6 +158,7 @@ send_one(uint8_t who, uint8_t where, uint8_t socket)
 	struct pairs_hop hop;
 
 	check(pairs_bound(r.pairs, &from, channel) == (e != NULL));
+	hint(&from, e != NULL);
 	if (!rig_forward(&r, &from, channel, &hop)) {
 		check(e == NULL || !peer->bound);
 		return;

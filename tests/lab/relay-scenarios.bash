@@ -157,19 +157,50 @@ net_flush() {
 	on "$1" conntrack -F 2>/dev/null
 }
 
-# The relay that carries the pair is killed.
+# net_random NAT: each mapping gets another port.
+net_random() {
+	on "$1" nft -f - <<-N
+	flush chain ip nat post
+	add rule ip nat post oifname wan masquerade fully-random
+	N
+}
+
+# rebinds TIMES: a side of a relayed pair has another port from one datagram to the
+# next, TIMES times; the stream of 200 a second from there says so to the relay.
+rebinds() {
+	local at f l _ all=0
+	for _ in $(seq "$1"); do
+		net_ms
+		at=$net_ms
+		net_flush na
+		sleep 1.3
+		for f in a b; do
+			read -r l _ <<<"$(lost "got.$f" $((at - 200)) \
+			    $((at + 1200)))"
+			echo "FIGURE another mapping, towards h$f: $l of 280 lost"
+			all=$((all + l))
+		done
+	done
+	[ "$all" -le $((20 * $1)) ] || fail "rebinding: $all packets were lost"
+}
+
+# Both NATs are random, and one forgets its table; the relay that carries the pair is
+# killed.
 scenario_relay_killed() {
 	local n at f l
 	net_begin
 	net_two_sites
+	net_random na
+	net_random nb
 	pair
 	relays 2
 	no_direct
 	start_wg ha wga
 	start_wg hb wgb
 	within 10 both_are relayed || fail "not relayed"
-	streams 50 20
+	streams 200 20
 	sleep 2
+	rebinds 3
 	n=$(sed -n 's/^path .* endpoint=192\.0\.2\.\([23]\):.*/\1/p' \
 	    "$NET_DIR/wga.out" | tail -n 1)
 	[ "$(relay_asked "$n" stats | grep -c '^end status=ok')" = 1 ] ||

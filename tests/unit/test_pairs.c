@@ -340,6 +340,107 @@ spoofed_sources(void **state)
 	assert_nowhere(r, &from);
 }
 
+/* A NAT gives its client another port: told, and nobody else is. */
+static void
+hints_are_for_a_proven_ip_address_only(void **state)
+{
+	static const char *const others[] = {"198.51.100.2:1000",
+	    "192.0.2.66:1001", "198.51.101.1:1001", "[2001:db8::1]:1001",
+	    "[c633:6401::]:1001"};
+	struct rig *r = *state;
+	struct way from = fixture_client(r, 1, 2, A).from;
+	struct client a, b;
+
+	assert_false(pairs_hint(r->pairs, &from, r->now_ms));
+	bind_two(r, &a, &b);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		from.remote = fixture_addr(others[i]);
+		for (int s = 0; s < FIRST + 2 * PORTS; s++) {
+			from.socket = (uint16_t)s;
+			assert_false(pairs_hint(r->pairs, &from, r->now_ms));
+		}
+	}
+	from = a.from;
+	from.remote.port++;
+	for (int s = 0; s < FIRST + 2 * PORTS; s++) {
+		from.socket = (uint16_t)s;
+		if (s != a.from.socket)
+			assert_false(pairs_hint(r->pairs, &from, r->now_ms));
+	}
+	from.socket = WAY_STREAM;
+	assert_false(pairs_hint(r->pairs, &from, r->now_ms));
+	/* who is bound there is none, also when nothing of his is forwarded */
+	assert_false(pairs_hint(r->pairs, &a.from, r->now_ms));
+	pairs_drop(r->pairs, b.c.key, NULL);
+	from = a.from;
+	from.remote.port++;
+	assert_false(pairs_hint(r->pairs, &from, r->now_ms));
+	/* nor does a connection prove a port */
+	a = fixture_client(r, 1, 2, A);
+	a.from.socket = WAY_STREAM;
+	a.from.stream = 0;
+	a.channel = PAIRS_CHANNEL_MIN;
+	assert_int_equal(rig_bind(r, &a), 0);
+	assert_false(pairs_hint(r->pairs, &from, r->now_ms));
+}
+
+/* How many there are at once. */
+static int
+hints(struct rig *r, const struct way *from)
+{
+	int n = 0;
+
+	while (pairs_hint(r->pairs, from, r->now_ms))
+		n++;
+	return n;
+}
+
+static void
+hints_are_few_and_prove_nothing(void **state)
+{
+	struct rig *r = *state;
+	struct client a, b, c;
+	struct way from;
+	int n = 0;
+
+	bind_two(r, &a, &b);
+	from = a.from;
+	for (int i = 0; i < 1000; i++, r->now_ms++) {
+		from.remote.port = (uint16_t)(2000 + i);
+		n += pairs_hint(r->pairs, &from, r->now_ms);
+		assert_nowhere(r, &from);
+		assert_false(pairs_bound(r->pairs, &from, 0));
+		assert_reaches(r, &b.from, &a.from);
+	}
+	assert_in_range(n + hints(r, &from), 10, 12);
+	/* b's are of the same pair, another pair's are not */
+	from = b.from;
+	from.remote.port++;
+	assert_int_equal(hints(r, &from), 0);
+	c = fixture_client(r, 3, 4, "203.0.113.7:2001");
+	assert_int_equal(rig_bind(r, &c), 0);
+	from.remote.port++;
+	assert_int_equal(hints(r, &from), PAIRS_HINT_BURST);
+	r->now_ms += 1000 / PAIRS_HINT_RATE;
+	assert_int_equal(hints(r, &from), 2); /* one of each */
+	/* nor is there any for where it was before */
+	from = a.from;
+	a.from.remote = fixture_addr("192.0.2.66:9");
+	r->now_ms += 1000;
+	assert_int_equal(rig_bind(r, &a), 0);
+	assert_int_equal(hints(r, &from), 0);
+	/* however many there are at one address */
+	for (uint32_t i = 0; i < 6; i++) {
+		char text[ADDR_STRLEN];
+
+		snprintf(text, sizeof(text), "192.0.2.66:%u", 10 + i);
+		c = fixture_client(r, 10 + i, 100 + i, text);
+		assert_int_equal(rig_bind(r, &c), 0);
+	}
+	from.remote = fixture_addr("192.0.2.66:1");
+	assert_int_equal(hints(r, &from), 7 * PAIRS_HINT_BURST);
+}
+
 static void
 names_that_no_key_can_have(void **state)
 {
@@ -1041,6 +1142,8 @@ main(void)
 	    test(a_token_for_another_pair),
 	    test(the_wrong_role),
 	    test(spoofed_sources),
+	    test(hints_are_for_a_proven_ip_address_only),
+	    test(hints_are_few_and_prove_nothing),
 	    test(names_that_no_key_can_have),
 	    test(malformed_requests),
 	    test(a_hundred_thousand_attempts),

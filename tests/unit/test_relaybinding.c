@@ -503,6 +503,8 @@ checks_that_stop(void **state)
 static void
 a_flood_of_hints_costs_little(void **state)
 {
+	const struct addr relay = at("192.0.2.1:3478");
+
 	(void)state;
 	bind_it();
 	now += 1000;
@@ -515,6 +517,7 @@ a_flood_of_hints_costs_little(void **state)
 			(void)answer(&(struct answer){
 			    .class = STUN_SUCCESS, .key = record.password});
 		assert_int_equal(b.state, RELAYBINDING_BOUND);
+		assert_true(addr_equal(&sent_to, &relay));
 	}
 	assert_in_range(sends, 1, 6);
 	/* and when the relay does not answer, no more */
