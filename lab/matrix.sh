@@ -200,7 +200,7 @@ matrix_inside() {
 		matrix_report "$m_pair" $m_word
 	done
 	net_ms
-	triangle_svg <"$dir/results" >&5
+	triangle_svg <"$dir/results" >&5 || die 111 "the picture could not be written"
 	echo "nat-lab: info: $cells cells in $(((net_ms - m_began) / 1000)) s," \
 	    "$wrong of them not as expected" >&2
 	[ "$wrong" = 0 ]

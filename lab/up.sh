@@ -139,12 +139,13 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 mkfifo "$lab_d/go" "$lab_d/ready"
 # Both ends of both, before there is anybody who could wait for one in vain.
-exec 5<>"$lab_d/go"
+# 5 is not ours: matrix hands its picture through.
+exec 3<>"$lab_d/go"
 exec 8>"$lab_d/go"
 exec 3<"$lab_d/go"
-exec 5<>"$lab_d/ready"
+exec 7<>"$lab_d/ready"
+exec 4>"$lab_d/ready" 6<&0
 exec 7<"$lab_d/ready"
-exec 4>"$lab_d/ready" 5>&- 6<&0
 if [ -n "$attached" ]; then
 	up_hold "$lab_name" "$(up_encode "$(readlink -f -- "$file")")" "$@" \
 	    <&6 6<&- 7<&- 8>&- &
