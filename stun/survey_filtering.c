@@ -14,6 +14,7 @@
 
 #define BATCH_MAX 8 /* times each question in one round */
 #define PROOFS 5    /* are enough when none is lost */
+#define PROOFS_MAX 60
 #define CONTROL_TAG 100
 #define OTHER_TAG (CONTROL_TAG * 2)
 
@@ -162,6 +163,8 @@ ask_round(struct survey *s)
 			}
 		if (asked)
 			ask_plain(s, t);
+		if (asked && s->rate.answered < s->rate.asked)
+			ask_plain(s, t + 1); /* how much is it? */
 		any = any || asked;
 	}
 	return any;
@@ -378,8 +381,7 @@ ask_proof(struct survey *s)
 
 	for (int kind = BOTH; kind <= PORT; kind++) {
 		if (is_proven(s, kind) || !can_control(s, kind) ||
-		    survey_deaf(s, kind) ||
-		    s->exact_sent[kind] >= AXES_SENDS_MAX)
+		    survey_deaf(s, kind) || s->exact_sent[kind] >= PROOFS_MAX)
 			continue;
 		for (unsigned t = 0; t < PROOFS; t++)
 			ask_control(s, kind);
