@@ -163,6 +163,11 @@ option_key(const char *path, uint8_t pub[KEY_LEN])
 		fatalx(EXIT_USAGE,
 		    "%s: not one private key; make one with: wg genkey > FILE",
 		    path);
+	if (err == -ENOENT)
+		fatalx(EXIT_USAGE,
+		    "%s: %s; make a key with: wg genkey > FILE, after umask "
+		    "077",
+		    path, strerror(-err));
 	if (err != 0) {
 		errno = -err;
 		fatal(EXIT_USAGE, "%s", path);

@@ -404,6 +404,11 @@ load_secrets(struct relayd *d)
 			    "one "
 			    "with: openssl rand -base64 32 > FILE",
 			    path, CREDENTIAL_SECRET_MIN, CREDENTIAL_SECRET_MAX);
+		if (rc == -ENOENT)
+			fatalx(EXIT_USAGE,
+			    "%s: %s; make a secret with: openssl rand -base64 "
+			    "32 > FILE, after umask 077",
+			    path, strerror(-rc));
 		if (rc != 0) {
 			errno = -rc;
 			fatal(EXIT_USAGE, "%s", path);

@@ -57,7 +57,7 @@ refused() {
 	refused '-M wants a loopback address' -b 127.0.0.1 -k secret -p 0 \
 		-R 20000-20100 -M 0.0.0.0:9478
 	refused 'short: a secret is one line of 16' -b 127.0.0.1 -k short
-	refused 'none: No such file' -b 127.0.0.1 -k none
+	refused 'none: No such file or directory; make a secret with: openssl rand' -b 127.0.0.1 -k none
 	refused '-C short -K short: ' -b 127.0.0.1 -k secret -C short -K short
 	refused 'no operands are taken' -b 127.0.0.1 -k secret operand
 	refused "can't listen on 192.0.2.1:0: no address of this host" -b 192.0.2.1 -k secret -p 0

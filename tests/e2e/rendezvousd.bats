@@ -84,7 +84,7 @@ until_true() {
 @test "a bad key file is refused: none, garbage, the zero key" {
 	run --separate-stderr "$D" -k nothing -p 0
 	[ "$status" -eq 100 ]
-	[[ $stderr == *"nothing"* ]]
+	[[ $stderr == *"nothing: No such file or directory; make a key with: wg genkey > FILE, after umask 077" ]]
 	echo nonsense > bad
 	run --separate-stderr "$D" -k bad -p 0
 	[ "$status" -eq 100 ]
