@@ -10,6 +10,7 @@
 
 #include "dispatch.h"
 #include "exitcode.h"
+#include "netlink.h"
 #include "ownaddrs.h"
 
 #define BUFFER (4 << 20) /* bytes, of a socket that many share */
@@ -313,15 +314,15 @@ static void
 own_cb(evutil_socket_t fd, short events, void *arg)
 {
 	(void)events;
-	ownaddrs_drain(fd);
-	(void)!read_own(arg);
+	if (netlink_changed(fd) != 0)
+		(void)!read_own(arg);
 }
 
 /* Watched before they are read: none is missed. */
 static int
 open_own(struct engine *e)
 {
-	int fd = ownaddrs_watch();
+	int fd = netlink_open(true);
 
 	if (fd < 0)
 		return fd;

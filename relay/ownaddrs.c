@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* The addresses of this host: getifaddrs(3), rtnetlink(7). */
+/* The addresses of this host: getifaddrs(3). */
 #include "ownaddrs.h"
 
 #include <errno.h>
 #include <ifaddrs.h>
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 /* An address of the host, and for IPv6 the subnet's one of all routers there, of
  * which we may be one (RFC 4291 section 2.6.1; of two hosts: RFC 6164). */
@@ -43,33 +39,4 @@ ownaddrs_add(struct peerrules *rules)
 		rc = add(rules, i);
 	freeifaddrs(list);
 	return rc;
-}
-
-int
-ownaddrs_watch(void)
-{
-	struct sockaddr_nl nl = {.nl_family = AF_NETLINK,
-	    .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR};
-	int err, fd = socket(AF_NETLINK,
-		     SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
-
-	if (fd == -1)
-		return -errno;
-	if (bind(fd, (struct sockaddr *)&nl, sizeof(nl)) == -1) {
-		err = -errno;
-		close(fd);
-		return err;
-	}
-	return fd;
-}
-
-void
-ownaddrs_drain(int fd)
-{
-	char data[4096];
-
-	/* ENOBUFS: there was more than it could keep */
-	while (recv(fd, data, sizeof(data), 0) >= 0 || errno == ENOBUFS ||
-	       errno == EINTR)
-		;
 }

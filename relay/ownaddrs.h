@@ -8,10 +8,5 @@
 /* Adds them all to the rules' own ones, but for loopback and link-local ones,
  * which are refused by their ranges. Returns 0 or -errno. */
 int ownaddrs_add(struct peerrules *rules);
-/* A non-blocking descriptor that becomes readable when there is another one, or
- * one less (rtnetlink(7)); or -errno. */
-int ownaddrs_watch(void);
-/* Reads all that is there, for what it was does not matter. */
-void ownaddrs_drain(int fd);
 
 #endif

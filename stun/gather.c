@@ -448,7 +448,7 @@ gone_cb(void *arg)
 static void
 watch_system(struct gather *g)
 {
-	if ((g->netlink = netlink_open()) < 0) {
+	if ((g->netlink = netlink_open(false)) < 0) {
 		errno = -g->netlink;
 		fatal(EXIT_TEMP, "can't watch the network's changes");
 	}

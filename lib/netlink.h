@@ -8,9 +8,9 @@
 
 #include "addr.h"
 
-/* A non-blocking descriptor that becomes readable when an address, a route or
- * a link changes, or -errno. */
-int netlink_open(void);
+/* A non-blocking descriptor that becomes readable when an address changes, or,
+ * unless addresses_only, a route or a link; or -errno. */
+int netlink_open(bool addresses_only);
 /* Reads all that is there. Returns 1 when something of it was a change (or
  * news got lost), 0 when not, or -errno. */
 int netlink_changed(int fd);

@@ -17,12 +17,11 @@
 #define READ_LEN 8192
 
 int
-netlink_open(void)
+netlink_open(bool addresses_only)
 {
 	struct sockaddr_nl nl = {
 	    .nl_family = AF_NETLINK,
-	    .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
-			 RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE,
+	    .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
 	};
 	int fd = socket(
 	    AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
@@ -30,6 +29,9 @@ netlink_open(void)
 
 	if (fd == -1)
 		return -errno;
+	if (!addresses_only)
+		nl.nl_groups |=
+		    RTMGRP_LINK | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
 	if (bind(fd, (struct sockaddr *)&nl, sizeof(nl)) == -1) {
 		err = -errno;
 		close(fd);
