@@ -244,26 +244,56 @@ scenario_relay_rendezvous_killed() {
 	kill "$stream_a" "$stream_b"
 }
 
+at_relay() { # HOST IF
+	on "$1" wg show "$2" endpoints | grep -q '	192\.0\.2\.2:'
+}
+
+# -r takes a young session from its direct path; and what an earlier run left
+# on a path that has died meanwhile is on the relay at once.
 scenario_relay_only() {
 	local n
 	net_begin
 	net_two_sites
 	pair
 	relays 1
+	both_connect
+	within 10 both_are direct || fail "not direct"
+	kill "$pid_wga"
+	wait "$pid_wga" || :
 	start_wg ha wga -r
-	start_wg hb wgb
-	within 10 both_are relayed || fail "not relayed"
+	within 15 both_are relayed || fail "not relayed"
+	within 3 at_relay ha wga || fail "a is not at the relay"
+	within 3 at_relay hb wgb || fail "b is not at the relay"
 	pings ha 10.9.0.2 || fail "no ping"
 	within 3 has wgb 'state=relayed .*reason=peer-relay-only' ||
 		fail "b is not told why"
 	sleep 4
 	both_are relayed || fail "not relayed any more"
 	! has wga 'state=direct' || fail "it became direct"
+	! has wga 'fresh-handshake' || fail "it keeps to the direct path"
+	kill "$pid_wga" "$pid_wgb"
+	wait "$pid_wga" "$pid_wgb" || :
+	no_direct
+	on ha wg set wga peer "$(cat "$NET_DIR/wgb.pub")" \
+	    endpoint 203.0.113.2:51820
+	on hb wg set wgb peer "$(cat "$NET_DIR/wga.pub")" \
+	    endpoint 198.51.100.2:51820
+	start_wg ha wga
+	start_wg hb wgb
+	within 15 both_are relayed || fail "not relayed again"
+	! has wga 'fresh-handshake' || fail "a path that is dead is kept"
+	pings ha 10.9.0.2 || fail "no ping by the relay"
+	on ha "$bin/nat-wg" status wga >"$NET_DIR/status.out"
+	has status 'state=relayed endpoint=192\.0\.2\.2:.* wireguard=connected' ||
+		fail "nat-wg status says something else"
+	n=$(grep -c ' state=connected ' "$NET_DIR/wga.out")
+	kill -9 "$(pids_of ha nat-punch)"
+	within 15 twice_connected wga $((n + 1)) ||
+		fail "WireGuard's word is lost with a stage"
 	kill "$pid_wga" "$pid_wgb"
 	wait "$pid_wga" "$pid_wgb" || :
 	net_wg_forget ha wga wgb 10.9.0.2
 	net_wg_forget hb wgb wga 10.9.0.1
-	no_direct
 	start_wg ha wga -d
 	start_wg hb wgb -d
 	sleep 4

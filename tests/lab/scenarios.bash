@@ -500,7 +500,8 @@ scenario_port_changed() {
 	back_within 15 "listen port changed" ha 10.9.0.2
 }
 
-# A peer that lives by an endpoint of its own is left alone.
+# A peer that lives by an endpoint of its own is left alone, quiet or not, with
+# a path or without one.
 scenario_fresh_handshake() {
 	net_begin
 	net_public
@@ -516,12 +517,30 @@ scenario_fresh_handshake() {
 	start_wg hb wgb
 	within 15 has wga 'state=direct endpoint=203\.0\.113\.2:51820' ||
 		fail "no path"
-	within 5 has wga 'state=connected endpoint=203\.0\.113\.77:51820 .*reason=fresh-handshake' ||
-		fail "it does not say that it leaves it"
+	within 5 own_endpoint || fail "it does not say that it leaves it"
+	pings ha 10.9.0.2 || fail "no ping"
 	on ha wg show wga endpoints | grep -q '203\.0\.113\.77:51820' ||
 		fail "the endpoint was changed"
 	on ha wg show wga persistent-keepalive | grep -q off ||
 		fail "the keepalive was changed"
+	kill "$pid_wga"
+	wait "$pid_wga" || fail "ended with $?"
+	start_wg ha wga -r
+	within 25 has wga 'state=failed' || fail "there is no relay"
+	! own_endpoint || fail "it says so without a packet"
+	within 5 own_endpoint_heard || fail "it says that what works has failed"
+	on ha "$bin/nat-wg" status wga >"$NET_DIR/status.out"
+	has status 'state=connected endpoint=203\.0\.113\.77:51820 reason=fresh-handshake' ||
+		fail "nat-wg status says something else"
+}
+
+own_endpoint() {
+	has wga 'state=connected endpoint=203\.0\.113\.77:51820 reason=fresh-handshake'
+}
+
+own_endpoint_heard() {
+	pings ha 10.9.0.2 || fail "no ping"
+	own_endpoint
 }
 
 # WireGuard had tried shortly before and would wait 5 s; psk, keepalive and
