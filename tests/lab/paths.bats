@@ -56,7 +56,7 @@ setup() {
 	lab_result tried_before
 }
 
-@test "a peer with a handshake younger than 180 s is left alone" {
+@test "a young session at an endpoint of its own is left there as long as it lives" {
 	lab_result fresh_handshake
 }
 
