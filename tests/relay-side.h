@@ -28,7 +28,6 @@
 #define INBOX 64
 #define CHANNEL 0x4000
 #define TRIES 6 /* of a BIND: nonces, other ports */
-#define SENDS 4
 
 struct letter {
 	size_t len;
@@ -260,9 +259,9 @@ keep(struct side *s, const uint8_t *data, size_t len)
 
 /* An answer to that transaction; all else is kept. Its length or -1. */
 static ssize_t
-await_until(struct side *s, const uint8_t *tid, uint8_t *out,
-    struct stun_msg *m, uint64_t until)
+await(struct side *s, const uint8_t *tid, uint8_t *out, struct stun_msg *m)
 {
+	uint64_t until = now_ms() + (uint64_t)wait_ms;
 	struct addr from;
 	ssize_t n;
 
@@ -274,29 +273,6 @@ await_until(struct side *s, const uint8_t *tid, uint8_t *out,
 		keep(s, out, (size_t)n);
 	}
 	return -1;
-}
-
-static ssize_t
-await(struct side *s, const uint8_t *tid, uint8_t *out, struct stun_msg *m)
-{
-	return await_until(s, tid, out, m, now_ms() + (uint64_t)wait_ms);
-}
-
-/* A request and its answer; over UDP it is sent SENDS times, RFC 8489 6.2.1. */
-static ssize_t
-ask(struct side *s, const struct addr *at, const uint8_t *q, size_t len,
-    uint8_t *out, struct stun_msg *m)
-{
-	uint64_t began = now_ms();
-	ssize_t n = -1;
-
-	for (uint64_t i = 1; n < 0 && i <= SENDS; i++) {
-		if (i == 1 || !s->tcp)
-			put_bytes(s, at, q, len);
-		n = await_until(
-		    s, q + 8, out, m, began + i * (uint64_t)wait_ms / SENDS);
-	}
-	return n;
 }
 
 /* What a command wanted: nothing in particular, "none", or a number. */
@@ -409,7 +385,8 @@ bind_loop(struct side *s, int peer, bool leave, struct addr at)
 			memcpy(s->bind, out, len);
 			s->bind_len = len;
 		}
-		if (ask(s, &at, out, len, in, &m) < 0)
+		put_bytes(s, &at, out, len);
+		if (await(s, out + 8, in, &m) < 0)
 			return -1;
 		if (m.class == STUN_SUCCESS) {
 			if (stun_check_integrity_sha256(&m, ticket.password,
