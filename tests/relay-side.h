@@ -85,7 +85,9 @@ open_socket(struct side *s, int type, int buffer)
 		fail("socket: %s", strerror(errno));
 	if (buffer > 0)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	/* two UDP sockets could get one port by it */
+	if (type == SOCK_STREAM)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bind(fd, (struct sockaddr *)&ss, len) == -1)
 		fail("own address: %s", strerror(errno));
 	return fd;
