@@ -53,6 +53,18 @@ axes_heard(unsigned sent, unsigned answered, struct axes_rate r)
 	return AXES_OPEN;
 }
 
+enum axes_heard
+axes_heard_beside(
+    unsigned sent, unsigned answered, struct axes_rate r, bool other)
+{
+	enum axes_heard alone = axes_heard(sent, answered, r);
+
+	if (alone == AXES_NO && other &&
+	    axes_silence(sent, r) >= AXES_CHANCE * AXES_CHANCE)
+		return AXES_OPEN;
+	return alone;
+}
+
 unsigned
 axes_missing(unsigned sent, unsigned answered, struct axes_rate r)
 {

@@ -45,6 +45,10 @@ enum axes_heard {
 
 enum axes_heard axes_heard(
     unsigned sent, unsigned answered, struct axes_rate r);
+/* The same of one of two that should be alike: beside one that was heard,
+ * silence has to be AXES_CHANCE times rarer still. */
+enum axes_heard axes_heard_beside(
+    unsigned sent, unsigned answered, struct axes_rate r, bool other);
 /* How many more sends without an answer settle it at this rate, up to
  * AXES_SENDS_MAX in all; 0 when it is settled, or hopeless. */
 unsigned axes_missing(unsigned sent, unsigned answered, struct axes_rate r);

@@ -51,8 +51,8 @@ set(const struct survey *s, struct survey_item *i, size_t len)
 static enum axes_heard
 heard(const struct survey *s, unsigned run)
 {
-	return axes_heard(
-	    s->run_sent[run], s->run_heard[run], axes_rate_twice(s->rate));
+	return axes_heard_beside(s->run_sent[run], s->run_heard[run],
+	    axes_rate_twice(s->rate), s->run_heard[!run] > 0);
 }
 
 static void

@@ -46,6 +46,24 @@ one_answer_is_an_answer(void **state)
 	assert_int_equal(axes_heard(40, 1, none), AXES_YES);
 }
 
+/* Four that were lost by chance are no reason to say that two differ. */
+static void
+silence_beside_an_answer_needs_more(void **state)
+{
+	struct axes_rate good = {60, 60};
+	unsigned n = AXES_SENDS;
+
+	(void)state;
+	assert_int_equal(axes_heard_beside(4, 0, good, false), AXES_NO);
+	assert_int_equal(axes_heard_beside(4, 0, good, true), AXES_OPEN);
+	assert_int_equal(axes_heard_beside(5, 1, good, true), AXES_YES);
+	while (n < AXES_SENDS_MAX &&
+	       axes_heard_beside(n, 0, good, true) == AXES_OPEN)
+		n++;
+	assert_int_equal(axes_heard_beside(n, 0, good, true), AXES_NO);
+	assert_true(axes_silence(n, good) < AXES_CHANCE * AXES_CHANCE);
+}
+
 /* The chance is that of the mean over rates: exact for small numbers. */
 static void
 silence_by_hand(void **state)
@@ -405,6 +423,7 @@ main(void)
 	    cmocka_unit_test(silence_without_controls_says_nothing),
 	    cmocka_unit_test(three_sends_are_never_silence),
 	    cmocka_unit_test(one_answer_is_an_answer),
+	    cmocka_unit_test(silence_beside_an_answer_needs_more),
 	    cmocka_unit_test(silence_by_hand),
 	    cmocka_unit_test(loss_needs_more_sends),
 	    cmocka_unit_test(silence_is_not_called_by_loss),
