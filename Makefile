@@ -122,28 +122,30 @@ check:
 
 TEST_ENV = LC_ALL=C NATKIT_BUILD=$(abspath $(BUILD)) \
 	CMOCKA_MESSAGE_OUTPUT=TAP
+# What fails is named, with what it printed.
+PROVE = prove -f -o -e 'bats --tap'
 
 unit: tests
 	@echo '== unit'
-	@$(TEST_ENV) prove -j 2 -e '' $(UNIT)
+	@$(TEST_ENV) prove -f -j 2 -e '' $(UNIT)
 
 e2e: tests
 	@echo '== end to end'
-	@$(TEST_ENV) prove -j 2 -e 'bats --tap' $(sort $(wildcard tests/e2e/*.bats))
+	@$(TEST_ENV) $(PROVE) -j 2 $(sort $(wildcard tests/e2e/*.bats))
 
 # Has both cores to itself: it would starve the others' clocks.
 BUSY := tests/lab/pipe.bats
 
 lab: tests
 	@echo '== lab: real NATs, real WireGuard'
-	@$(TEST_ENV) prove -j 3 -e 'bats --tap' \
+	@$(TEST_ENV) $(PROVE) -j 3 \
 		$(filter-out $(BUSY),$(sort $(wildcard tests/lab/*.bats)))
-	@$(TEST_ENV) prove -e 'bats --tap' $(BUSY)
+	@$(TEST_ENV) $(PROVE) $(BUSY)
 
 # What takes longer than a coffee.
 soak: tests
 	@echo '== soak'
-	@$(TEST_ENV) prove -v -j 3 -e 'bats --tap' \
+	@$(TEST_ENV) $(PROVE) -v -j 3 \
 		$(sort $(wildcard tests/soak/*.bats))
 
 # Unit and end-to-end tests again, under AddressSanitizer and UBSan.

@@ -8,7 +8,9 @@
  * directions together.
  *
  * "trains": each flow sends 16 datagrams at a time (UDP_SEGMENT), as WireGuard
- * and QUIC stacks do; "singles": one by one, the next one of another flow.
+ * and QUIC stacks do, and they arrive as one; "runs": the same, but over a wire
+ * that takes no trains, so that they arrive one by one, as from a network card;
+ * "singles": sent one by one, the next one of another flow.
  *
  * usage: [NATKIT_BUILD=build] bench_relay [rounds [milliseconds]] */
 #include <net/if.h>
@@ -33,19 +35,27 @@
 #define GOAL_SOCAT 4.0
 
 static const struct load loads[] = {
-    {64, 1, TRAIN},
-    {64, FLOWS, TRAIN},
-    {148, 1, TRAIN},
-    {148, FLOWS, TRAIN},
-    {1200, 1, TRAIN},
-    {1200, FLOWS, TRAIN},
-    {1400, 1, TRAIN},
-    {1400, FLOWS, TRAIN},
-    {148, 1, 1},
-    {148, FLOWS, 1},
+    {64, 1, TRAIN, false},
+    {64, FLOWS, TRAIN, false},
+    {148, 1, TRAIN, false},
+    {148, FLOWS, TRAIN, false},
+    {1200, 1, TRAIN, false},
+    {1200, FLOWS, TRAIN, false},
+    {1400, 1, TRAIN, false},
+    {1400, FLOWS, TRAIN, false},
+    {64, 1, TRAIN, true},
+    {64, FLOWS, TRAIN, true},
+    {148, 1, TRAIN, true},
+    {148, FLOWS, TRAIN, true},
+    {1200, 1, TRAIN, true},
+    {1200, FLOWS, TRAIN, true},
+    {1400, 1, TRAIN, true},
+    {1400, FLOWS, TRAIN, true},
+    {148, 1, 1, false},
+    {148, FLOWS, 1, false},
 };
 #define LOADS (sizeof(loads) / sizeof(loads[0]))
-#define LATENCY_LOAD 9 /* half of that row */
+#define LATENCY_LOAD (LOADS - 1) /* half of that row */
 
 struct cell {
 	double rate[ROUNDS_MAX], per_cpu[ROUNDS_MAX], busy[ROUNDS_MAX];
@@ -169,7 +179,7 @@ start(int which)
 		return;
 	}
 	for (int side = 0; side < 2; side++)
-		c->course.fd[side] = gen_socket(side_port(c, side));
+		c->course.fd[side] = socket_in("G", side_port(c, side));
 	if (which == RELAYD_TURN)
 		start_relayd(&c->pid, c->port, 10000, "1100");
 	else if (which == RELAYD_PAIR)
@@ -293,7 +303,7 @@ print_ratio(int a, int b, size_t load, int rounds, struct missed *missed)
 static void
 print_goal(const struct missed *missed, const char *whom)
 {
-	printf("goal with trains: %.0f times %s: %s, per CPU s %s\n",
+	printf("goal with trains and runs: %.0f times %s: %s, per CPU s %s\n",
 	    missed->goal, whom, missed->wall == 0 ? "reached" : "NOT REACHED",
 	    missed->cpu == 0 ? "reached" : "NOT REACHED");
 }
@@ -302,7 +312,9 @@ static void
 print_load(const struct load *l)
 {
 	printf("%5zu %5u %-7s", l->size, l->flows,
-	    l->train > 1 ? "trains" : "singles");
+	    l->train == 1 ? "singles"
+	    : l->cut	  ? "runs"
+			  : "trains");
 }
 
 static void
@@ -415,10 +427,10 @@ measure_latency(struct course *c, double rate, double *p50, double *p99)
 static void
 direct(struct course *c)
 {
-	c->fd[0] = gen_socket(3461);
-	c->fd[1] = gen_socket(3462);
+	c->fd[0] = socket_in("G", 3461);
+	c->fd[1] = socket_in("G", 3462);
 	for (unsigned int i = 0; i < FLOWS; i++) {
-		c->flow[i].to[A_TO_B] = endpoint("127.20.0.1", 3462);
+		c->flow[i].to[A_TO_B] = endpoint(PEER, 3462);
 		c->flow[i].from[A_TO_B] = side_ip(0, i);
 	}
 }
@@ -476,7 +488,7 @@ report_memory(void)
 	long one, all_kib;
 
 	for (int side = 0; side < 2; side++)
-		c.course.fd[side] = gen_socket(side_port(&c, side));
+		c.course.fd[side] = socket_in("G", side_port(&c, side));
 	one = idle_memory(&c, "1", 1);
 	all_kib = idle_memory(&c, "10000", PAIRS_MEMORY);
 	if (one == 0 || all_kib == 0) {
@@ -510,12 +522,14 @@ main(int argc, char **argv)
 	make_files();
 	atexit(remove_files);
 	gen_init();
+	make_wire();
 	for (int i = 0; i < CONTESTANTS; i++) {
 		start(i);
 		open_flows(i);
 	}
 	for (int round = 0; round < rounds; round++)
-		for (size_t i = 0; i < LOADS; i++)
+		for (size_t i = 0; i < LOADS; i++) {
+			cut_trains(loads[i].cut);
 			for (int k = 0; k < CONTESTANTS; k++) {
 				int which = (k + round) % CONTESTANTS;
 
@@ -523,6 +537,7 @@ main(int argc, char **argv)
 					measure(which, i, round,
 					    (uint64_t)ms * 1000000);
 			}
+		}
 	report_turn((int)rounds);
 	report_pairs((int)rounds);
 	report_load((int)rounds);

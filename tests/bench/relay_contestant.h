@@ -20,6 +20,8 @@
 
 #define SECRET "bench_relay's own secret"
 #define DESCRIPTORS 20000
+#define RELAY "10.0.0.1" /* where all but the kernel's NAT listen */
+#define PEER "10.20.0.1" /* side B's first address */
 
 enum {
 	RELAYD_TURN,
@@ -122,13 +124,66 @@ endpoint(const char *ip, unsigned int port)
 	return sin;
 }
 
+static void
+run(const char *script)
+{
+	if (system(script) != 0)
+		die("network of bench_relay");
+}
+
+/* The generator has a namespace of its own, G, on the other end of a wire. */
+static void
+make_wire(void)
+{
+	run("set -e; mount -t tmpfs tmpfs /run\n"
+	    "ip netns add G; ip -n G link set lo up\n"
+	    "ip link add wire type veth peer name eth0 netns G\n"
+	    "ip addr add " RELAY "/24 dev wire; ip link set wire up\n"
+	    "ip -n G addr add 10.0.0.2/24 dev eth0; ip -n G link set eth0 up\n"
+	    "for i in 10.10.0.0/16 10.20.0.0/16; do\n"
+	    "ip -n G route add local $i dev lo; ip route add $i via 10.0.0.2\n"
+	    "done");
+}
+
+/* What the generator sends as a train leaves it as single datagrams. */
+static void
+cut_trains(bool on)
+{
+	char script[128];
+
+	snprintf(script, sizeof(script),
+	    "for n in $(ls /run/netns | grep -v R); do\n"
+	    "ip -n $n link set eth0 gso_max_segs %d || exit; done",
+	    on ? 1 : 65535);
+	run(script);
+}
+
+static int
+socket_in(const char *namespace, uint16_t port)
+{
+	int here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	char path[32];
+	int fd, there;
+
+	snprintf(path, sizeof(path), "/run/netns/%s", namespace);
+	there = open(path, O_RDONLY | O_CLOEXEC);
+	if (here == -1 || there == -1 || setns(there, CLONE_NEWNET) == -1)
+		die("namespace");
+	fd = gen_socket(port);
+	if (setns(here, CLONE_NEWNET) == -1)
+		die("namespace");
+	close(there);
+	close(here);
+	return fd;
+}
+
 /* Every client, and every peer of a pair, has an address of its own. */
 static struct in_addr
 side_ip(int side, unsigned int number)
 {
 	struct in_addr ip;
 
-	ip.s_addr = htonl(127u << 24 | (side == 0 ? 10u : 20u) << 16 |
+	ip.s_addr = htonl(10u << 24 | (side == 0 ? 10u : 20u) << 16 |
 			  number / 250 << 8 | (number % 250 + 1));
 	return ip;
 }
@@ -151,10 +206,9 @@ start_relayd(pid_t *pid, uint16_t port, unsigned int low, const char *pairs)
 	snprintf(range, sizeof(range), "%u-%u", low, low + 4999);
 	if (!is_child(pid))
 		return;
-	execl(program, program, "-b", "127.0.0.1", "-p", number, "-k",
-	    secret_file, "-R", range, "-a", "127.0.0.0/8", "-n", pairs, "-A",
-	    "1100", "-l", "key=2000,requests=100000,address=2000",
-	    (char *)NULL);
+	execl(program, program, "-b", RELAY, "-p", number, "-k", secret_file,
+	    "-R", range, "-a", "10.0.0.0/8", "-n", pairs, "-A", "1100", "-l",
+	    "key=2000,requests=100000,address=2000", (char *)NULL);
 	perror(program);
 	_exit(127);
 }
@@ -167,12 +221,11 @@ start_coturn(struct contestant *c)
 	snprintf(port, sizeof(port), "%u", c->port);
 	if (!is_child(&c->pid))
 		return;
-	execlp("turnserver", "turnserver", "-n", "-L", "127.0.0.1", "-E",
-	    "127.0.0.1", "-p", port, "-m", "1", "--no-tcp", "--no-tls",
-	    "--no-dtls", "--no-cli", "--no-tcp-relay", "--use-auth-secret",
-	    "--static-auth-secret", SECRET, "-r", "bench",
-	    "--allow-loopback-peers", "--min-port", "20000", "--max-port",
-	    "29999", "--no-rfc5780", "--no-stun-backward-compatibility",
+	execlp("turnserver", "turnserver", "-n", "-L", RELAY, "-E", RELAY, "-p",
+	    port, "-m", "1", "--no-tcp", "--no-tls", "--no-dtls", "--no-cli",
+	    "--no-tcp-relay", "--use-auth-secret", "--static-auth-secret",
+	    SECRET, "-r", "bench", "--min-port", "20000", "--max-port", "29999",
+	    "--no-rfc5780", "--no-stun-backward-compatibility",
 	    "--response-origin-only-with-rfc5780", "--no-software-attribute",
 	    "--log-file=stdout", "--pidfile=/dev/null", "--userdb", database,
 	    (char *)NULL);
@@ -186,8 +239,8 @@ start_socat(struct contestant *c)
 	char from[64], to[64];
 
 	snprintf(
-	    from, sizeof(from), "UDP4-LISTEN:%u,bind=127.0.0.1,fork", c->port);
-	snprintf(to, sizeof(to), "UDP4:127.20.0.1:%u", side_port(c, 1));
+	    from, sizeof(from), "UDP4-LISTEN:%u,bind=" RELAY ",fork", c->port);
+	snprintf(to, sizeof(to), "UDP4:" PEER ":%u", side_port(c, 1));
 	if (!is_child(&c->pid))
 		return;
 	execlp("socat", "socat", from, to, (char *)NULL);
@@ -217,7 +270,7 @@ start_bare(struct contestant *c)
 
 	if (!is_child(&c->pid))
 		return;
-	addr_parse_ip(&config.at, "127.0.0.1", c->port);
+	addr_parse_ip(&config.at, RELAY, c->port);
 	if (trains_new(&trains) != 0 || train_open(&t, trains, &config) != 0)
 		_exit(127);
 	for (;;) {
@@ -236,11 +289,9 @@ static bool
 start_nft(struct contestant *c)
 {
 	char script[2048];
-	int fd, here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 
 	snprintf(script, sizeof(script),
 	    "set -e; exec 2>/dev/null\n"
-	    "mount -t tmpfs tmpfs /run\n"
 	    "for n in A B R; do ip netns add $n; ip -n $n link set lo up; "
 	    "done\n"
 	    "ip -n R link add va type veth peer name eth0 netns A\n"
@@ -264,17 +315,9 @@ start_nft(struct contestant *c)
 	    c->port, side_port(c, 1));
 	if (system(script) != 0)
 		return false;
-	for (int side = 0; side < 2; side++) {
-		fd = open(side == 0 ? "/run/netns/A" : "/run/netns/B",
-		    O_RDONLY | O_CLOEXEC);
-		if (fd == -1 || setns(fd, CLONE_NEWNET) == -1)
-			die("namespace");
-		close(fd);
-		c->course.fd[side] = gen_socket(side_port(c, side));
-	}
-	if (setns(here, CLONE_NEWNET) == -1)
-		die("namespace");
-	close(here);
+	for (int side = 0; side < 2; side++)
+		c->course.fd[side] =
+		    socket_in(side == 0 ? "A" : "B", side_port(c, side));
 	return true;
 }
 
@@ -321,7 +364,7 @@ begin(struct stun_buf *b, uint8_t out[STUN_MAX], uint16_t method)
 static bool
 answers(struct contestant *c)
 {
-	struct sockaddr_in to = endpoint("127.0.0.1", c->port);
+	struct sockaddr_in to = endpoint(RELAY, c->port);
 	uint8_t request[STUN_MAX], answer[STUN_MAX];
 	struct stun_buf b;
 	struct stun_msg m;
@@ -341,13 +384,13 @@ static bool
 turn_ask(struct contestant *c, unsigned int number, struct turnlogin *login,
     uint16_t method)
 {
-	struct sockaddr_in to = endpoint("127.0.0.1", c->port);
+	struct sockaddr_in to = endpoint(RELAY, c->port);
 	struct addr peer = {.family = ADDR_V4, .port = side_port(c, 1)};
 	uint8_t request[STUN_MAX], answer[STUN_MAX];
 	struct stun_buf b;
 	struct stun_msg m;
 
-	memcpy(peer.ip, "\177\24\0\1", 4);
+	memcpy(peer.ip, "\12\24\0\1", 4);
 	for (int i = 0; i < 3; i++) {
 		begin(&b, request, method);
 		if (method == TURN_ALLOCATE) {
@@ -385,7 +428,7 @@ turn_open(struct contestant *c, unsigned int number)
 	if (turnlogin_make(
 		&login, &secret, (uint64_t)time(NULL) + 3600, "bench") != 0)
 		return false;
-	f->to[A_TO_B] = endpoint("127.0.0.1", c->port);
+	f->to[A_TO_B] = endpoint(RELAY, c->port);
 	f->from[A_TO_B] = side_ip(0, number);
 	f->from[B_TO_A] = side_ip(1, 0);
 	return turn_ask(c, number, &login, TURN_ALLOCATE) &&
@@ -454,7 +497,7 @@ pair_open(struct contestant *c, unsigned int number, struct flow *f)
 		credential_pair_name(&pair, name);
 		credential_pair_password(&secret, name, password);
 		f->from[side] = side_ip(side, number);
-		f->to[side] = endpoint("127.0.0.1", c->port);
+		f->to[side] = endpoint(RELAY, c->port);
 		if (!pair_bind(c->course.fd[side], f->from[side], &f->to[side],
 			name, password))
 			return false;
@@ -489,7 +532,7 @@ open_flow(int which, unsigned int number)
 		f->from[B_TO_A] = endpoint("10.0.2.2", 0).sin_addr;
 		break;
 	default:
-		f->to[A_TO_B] = endpoint("127.0.0.1", c->port);
+		f->to[A_TO_B] = endpoint(RELAY, c->port);
 		f->from[A_TO_B] = side_ip(0, number);
 		f->from[B_TO_A] = side_ip(1, which == BARE ? number : 0);
 	}

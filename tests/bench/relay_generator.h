@@ -54,6 +54,7 @@ struct load {
 	size_t size; /* bytes, without ChannelData's head */
 	unsigned int flows;
 	unsigned int train; /* datagrams that are sent at once */
+	bool cut;	    /* on their way into single ones */
 };
 
 /* A relay's sockets and flows. */
