@@ -81,8 +81,7 @@ lab_up() { # NAME
 lab_names() {
 	(
 		flock 9
-		find "$lab_states" -mindepth 2 -maxdepth 2 -name lock \
-		    -printf '%h\n' | sort |
+		find "$lab_states" -mindepth 1 -maxdepth 1 -type d | sort |
 		while read -r lab_d; do
 			if lab_up "${lab_d##*/}"; then
 				echo "${lab_d##*/}"

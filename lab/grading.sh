@@ -45,8 +45,10 @@ host() { # NS LAST
 	net_wire "$1" eth sw "to-$1"
 	ip -n sw link set "to-$1" master lan
 	ip -n "$1" addr add "192.168.1.$2/24" dev eth
-	# As one may when a NAT's hairpin keeps the internal source.
-	on "$1" sysctl -qw net.ipv4.conf.all.accept_local=1
+	# As one may when a NAT's hairpin keeps the internal source. And what asks
+	# from any port must not sit on one that another question names.
+	on "$1" sysctl -qw net.ipv4.conf.all.accept_local=1 \
+	    net.ipv4.ip_local_port_range='50000 60999'
 	ip -n "$1" route add default via 192.168.1.1 mtu "$mtu"
 	# Larger than the way behind the NAT: what that does with it is REQ-13.
 	ip -n "$1" route add 192.0.2.3 via 192.168.1.1

@@ -8,12 +8,13 @@
 # Sets lab_scratch. Descriptor 8 holds the lock; a trap removes the folder.
 lab_scratch_begin() {
 	lab_states_begin
+	exec 9>"$lab_states/.lock"
+	flock 9
 	lab_scratch=$(mktemp -d "$lab_states/made.XXXXXX") || exit 111
+	exec 8>"$lab_scratch/lock"
+	flock 8
+	exec 9>&-
 	trap 'rm -rf "$lab_scratch"' EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
-	# Named when it is locked: nobody ever sees it without a holder.
-	exec 8>"$lab_scratch/new"
-	flock 8
-	mv "$lab_scratch/new" "$lab_scratch/lock"
 }

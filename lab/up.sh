@@ -55,20 +55,18 @@ wire "*) (here=${here:-.} && find_program nat-link) || exit 127 ;; esac
 		die 100 "no new namespaces may be made here"
 }
 
-# Takes the name, by a folder whose lock we hold before anyone can see it. A
-# second program may run in the same topology.
+# Takes the name, by a folder whose lock we hold before anyone may look: a folder
+# without is what is left of one that ended. A second program may run in the same
+# topology.
 up_name() {
 	lab_names >/dev/null
 	base=$1 tries=1
-	lab_d=$(mktemp -d "$lab_states/.new.XXXXXX") ||
-		die 111 "nothing can be made in $lab_states"
-	exec 9>"$lab_d.lock"
-	flock 9
-	mv "$lab_d.lock" "$lab_d/lock"
-	until flock "$lab_states/.lock" \
-	    mv -T "$lab_d" "$lab_states/$lab_name" 2>/dev/null; do
+	exec 8>"$lab_states/.lock"
+	flock 8
+	until mkdir "$lab_states/$lab_name" 2>/dev/null; do
+		[ -d "$lab_states/$lab_name" ] ||
+			die 111 "nothing can be made in $lab_states"
 		if [ -z "$loose" ] || [ $tries -ge 1000 ]; then
-			rm -rf "$lab_d"
 			die 100 \
 			    "lab $lab_name is up: nat-lab up $up_given NAME makes one more"
 		fi
@@ -76,6 +74,9 @@ up_name() {
 		lab_name=$base-$tries
 	done
 	lab_d=$lab_states/$lab_name
+	exec 9>"$lab_d/lock"
+	flock 9
+	exec 8>&-
 }
 
 # Not so long that the record would be.

@@ -32,7 +32,7 @@ lab_result() {
 	code=$(cat "$BATS_FILE_TMPDIR/$1.code")
 	if [ "$code" != 0 ]; then
 		echo "scenario $1 ended with $code"
-		tail -n 60 "$BATS_FILE_TMPDIR/$1.log"
+		tail -n 90 "$BATS_FILE_TMPDIR/$1.log"
 		return 1
 	fi
 	# The figures of the run are worth seeing: they become TAP comments.

@@ -34,15 +34,19 @@ await() {
 	done
 }
 
-# Everything in this pid namespace that isn't this script.
+# Everything in this pid namespace that isn't this script. A process that is
+# being started or ended has no command line for a moment, but may hold a lock.
 others() {
-	local p
+	local p line
 	for p in /proc/[0-9]*; do
 		p=${p#/proc/}
 		case $p in 1 | "$$" | "$BASHPID") continue ;; esac
-		# shellcheck disable=SC2009
-		! tr '\0' ' ' 2>/dev/null <"/proc/$p/cmdline" |
-			grep -E 'hold\.sh|sleep|unshare|nat-|socat|miniupnpd'
+		line=$(tr '\0' ' ' 2>/dev/null <"/proc/$p/cmdline") || continue
+		case $line in
+		'') grep -v ') [ZX] ' "/proc/$p/stat" 2>/dev/null || : ;;
+		*hold.sh* | *sleep* | *unshare* | *nat-* | *socat* | *miniupnpd*)
+			echo "$line" ;;
+		esac
 	done
 }
 
@@ -337,6 +341,10 @@ killed() {
 		wait $pid || :
 		nothing_left
 	done
+
+	# Killed before it had locked its folder.
+	mkdir "$d/nat-lab/other"
+	nothing_left
 
 	# A pid that is another's by now.
 	sleep 1000 &
