@@ -32,6 +32,7 @@
 #define PORT_HEADER_LEN 48
 #define PORT_MAX_PAYLOAD 2048
 #define PORT_MAX (PORT_HEADER_LEN + PORT_MAX_PAYLOAD)
+#define PORT_LOW_TTL 2 /* leaves our NAT, ends before the peer's */
 
 enum port_op {
 	PORT_HELLO = 1,

@@ -94,6 +94,7 @@ enum stun_attr_type {
 	NATKIT_SEALED = 0x4e03,
 	NATKIT_PADDING = 0xce04, /* optional: ignored by who does not know */
 	NATKIT_HINT = 0xce05,	 /* the same: punch/check.h */
+	NATKIT_SEEN = 0xce06,	 /* the same, as XOR-MAPPED-ADDRESS */
 	/* ours, inside encrypted payloads only */
 	NATKIT_TIMESTAMP = 0x4e10,
 	NATKIT_STATUS = 0x4e11,

@@ -13,7 +13,10 @@
 
 #define CANDIDATE_REMOTES 16  /* that a peer may name */
 #define CANDIDATE_REFLEXIVE 8 /* that its checks may reveal */
-#define CANDIDATE_MAX (CANDIDATE_REMOTES + CANDIDATE_REFLEXIVE + 1)
+#define CANDIDATE_MAX (CANDIDATE_REMOTES + CANDIDATE_REFLEXIVE + 2)
+/* Of a server-reflexive one that no record names (RFC 8445 section 5.1.2: type
+ * 100). */
+#define CANDIDATE_PRIORITY_SRFLX ((100u << 24) | (65535u << 8) | 255u)
 
 enum candidate_type {
 	CANDIDATE_NONE = 0,

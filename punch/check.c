@@ -3,8 +3,8 @@
  * FINGERPRINT on every message.
  *
  *   request   USERNAME "peer_user:user"  PRIORITY  ICE-CONTROLLING|CONTROLLED
- *             [USE-CANDIDATE]  [NATKIT_HINT]  integrity under the
- *             peer's password
+ *             [USE-CANDIDATE]  [NATKIT_HINT]  [NATKIT_SEEN]
+ *             integrity under the peer's password
  *   success   XOR-MAPPED-ADDRESS  integrity under the same password
  */
 #include "check.h"
@@ -73,6 +73,8 @@ check_request(const struct check_credentials *c, const struct check *check,
 		stun_put(&b, STUN_USE_CANDIDATE, "", 0);
 	if (check->hint != 0)
 		stun_put_u32(&b, NATKIT_HINT, check->hint);
+	if (check->mapped.family != ADDR_NONE)
+		stun_put_xor_addr(&b, NATKIT_SEEN, &check->mapped);
 	stun_put_integrity_sha256(&b, c->peer_password, CHECK_PASSWORD_LEN);
 	return stun_end(&b, true);
 }
@@ -131,7 +133,7 @@ int
 check_read_request(const struct check_credentials *c, const struct stun_msg *m,
     struct check *out)
 {
-	struct stun_attr priority, hint, ignored;
+	struct stun_attr priority, hint, mapped, ignored;
 
 	if (m->method != STUN_BINDING || m->class != STUN_REQUEST ||
 	    !well_formed(m))
@@ -149,6 +151,9 @@ check_read_request(const struct check_credentials *c, const struct stun_msg *m,
 	out->hint = stun_find(m, NATKIT_HINT, &hint) == 0 && hint.len == 4
 			? value_u32(&hint)
 			: 0;
+	if (stun_find(m, NATKIT_SEEN, &mapped) != 0 ||
+	    stun_get_xor_addr(&mapped, m->tid, &out->mapped) != 0)
+		memset(&out->mapped, 0, sizeof(out->mapped));
 	return 0;
 }
 

@@ -15,8 +15,8 @@
 
 #define CHECK_USER_LEN 8
 #define CHECK_PASSWORD_LEN 24
-/* Room for every message that we build; the longest has 136 bytes. */
-#define CHECK_MAX 160
+/* Room for every message that we build; the longest has 160 bytes. */
+#define CHECK_MAX 192
 /* Of a peer-reflexive candidate that our check may create at the peer
  * (RFC 8445 section 5.1.2: type 110, local 65535, component 1). */
 #define CHECK_PRIORITY ((110u << 24) | (65535u << 8) | 255u)
@@ -42,6 +42,8 @@ struct check {
 	bool nominate;	  /* USE-CANDIDATE */
 	bool controlling; /* the role that the sender says it has */
 	uint32_t hint;	  /* CHECK_HINT_, 0 for none */
+	/* Through a relay: where that sees the sender, or ADDR_NONE. */
+	struct addr mapped;
 };
 
 /* Right length and alphabet: can't break a USERNAME or a record. */

@@ -101,6 +101,7 @@ afresh(struct checklist *x)
 	x->gone = false;
 	x->lost = false;
 	x->wait_us = CHECKLIST_WAIT_US;
+	x->sweep = false;
 }
 
 int
@@ -165,6 +166,21 @@ checklist_gone(struct checklist *x, uint64_t now_us)
 	if (x->state != PATH_FAILED)
 		search_fail(x, "gone", now_us);
 	x->retry_us = NEVER;
+}
+
+/* In mid-search only as long as nothing goes out at full TTL: a peer that names
+ * one after the other is not followed. */
+void
+checklist_elsewhere(
+    struct checklist *x, const struct addr *addr, uint64_t now_us)
+{
+	if (!addr_is_sendable(addr) || addr_equal(&x->elsewhere.addr, addr))
+		return;
+	x->elsewhere = (struct remote){.type = CANDIDATE_SRFLX,
+	    .addr = *addr,
+	    .priority = CANDIDATE_PRIORITY_SRFLX};
+	if (x->phase == PHASE_OPENING)
+		candidates_add(&x->candidates, &x->elsewhere, now_us);
 }
 
 void

@@ -21,7 +21,6 @@
 #include "pace.h"
 #include "stun.h"
 
-#define CHECKLIST_TTL 2		       /* leaves our NAT, ends before theirs */
 #define CHECKLIST_NO_GO_US 3000000u    /* then we go without */
 #define CHECKLIST_REOPEN_US 400000u    /* of OPENING when a path was lost */
 #define CHECKLIST_OPENING_US 100000u   /* between low-TTL checks */
@@ -36,6 +35,9 @@
 #define CHECKLIST_NOMINATE_US 2000000u /* then the next best is nominated */
 /* Linux forgets an unreplied flow, and so the clash, after 30 s of silence. */
 #define CHECKLIST_SILENCE_US 40000000u
+/* But it gives new flows the port of a forgotten one until it sweeps its table,
+ * once a minute: so every second wait is that long. */
+#define CHECKLIST_SWEEP_US 100000000u
 /* Of a list that is spare. */
 #define CHECKLIST_SHORT_US 2500000u /* of FULL */
 #define CHECKLIST_MEET_US 1000000u  /* of OPENING: the peer tries, too */
@@ -72,15 +74,19 @@ struct offer {
 struct checklist {
 	bool again; /* a failed peer is tried again after the silence */
 	bool relayed;
-	bool asleep;	  /* relayed: checks nothing until it is woken */
-	uint32_t hint;	  /* relayed: what our checks say */
-	uint32_t hinted;  /* relayed: what the peer's said; to be taken */
-	bool content;	  /* relayed: its latest did not say NEED; the same */
-	bool only;	  /* relayed: its latest said ONLY */
+	bool asleep;	 /* relayed: checks nothing until it is woken */
+	uint32_t hint;	 /* relayed: what our checks say */
+	uint32_t hinted; /* relayed: what the peer's said; to be taken */
+	bool content;	 /* relayed: its latest did not say NEED; the same */
+	bool only;	 /* relayed: its latest said ONLY */
+	/* relayed: where a relay sees us; where the peer says that one sees it,
+	 * to be taken */
+	struct addr mapped, seen;
 	bool spare;	  /* a relay carries the peer meanwhile */
 	bool lost;	  /* a path was, since the last introduction */
 	bool met;	  /* the peer says that its NATs are open */
 	uint64_t wait_us; /* after the next short try */
+	bool sweep;	  /* the next full wait is the longer one */
 	enum path_state state;
 	enum checklist_phase phase;
 	bool introduced, went, gone;
@@ -92,6 +98,7 @@ struct checklist {
 	struct offer offer;
 	size_t n_remotes;
 	struct remote remotes[CANDIDATE_REMOTES];
+	struct remote elsewhere; /* checklist_elsewhere; ADDR_NONE: not known */
 
 	struct candidates candidates;
 	uint64_t phase_us;     /* when it began */
@@ -147,6 +154,10 @@ void checklist_wake(struct checklist *x, uint64_t now_us);
 /* Checks the path now, so that the peer learns of our hint. */
 void checklist_nudge(struct checklist *x);
 
+/* Of the direct list: a relay sees the peer there. Its NAT may have another
+ * mapping for us than that which its server sees. */
+void checklist_elsewhere(
+    struct checklist *x, const struct addr *addr, uint64_t now_us);
 /* Of the direct list: the peer has opened its NATs and tries now. */
 void checklist_try(struct checklist *x, uint64_t now_us);
 /* When ours are open for the try that begins; UINT64_MAX: none does. */

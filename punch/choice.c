@@ -172,6 +172,18 @@ choice_anew(struct choice *c, struct report out[CHOICE_MAX])
 	return c->relay_only ? decide(c, &none, false, out) : 0;
 }
 
+size_t
+choice_waiting(
+    struct choice *c, const char *reason, struct report out[CHOICE_MAX])
+{
+	const struct report r = {.state = PATH_WAITING, .reason = reason};
+	size_t n = 0;
+
+	if (c->said.state == PATH_WAITING && news(&c->said, &r))
+		say(c, &r, out, &n);
+	return n;
+}
+
 void
 choice_gone(struct choice *c)
 {

@@ -25,6 +25,9 @@ struct choice {
 
 void choice_init(struct choice *c, bool relay_only);
 /* These return how many of out are to be said, in their order. */
+/* Before the first introduction: why it is waited for (a constant, or NULL). */
+size_t choice_waiting(
+    struct choice *c, const char *reason, struct report out[CHOICE_MAX]);
 size_t choice_direct(
     struct choice *c, const struct report *r, struct report out[CHOICE_MAX]);
 size_t choice_relay(

@@ -134,6 +134,7 @@ receive_request(struct checklist *x, const struct stun_msg *m,
 	x->hinted |= check.hint;
 	x->content = (check.hint & CHECK_HINT_NEED) == 0;
 	x->only = (check.hint & CHECK_HINT_ONLY) != 0;
+	x->seen = check.mapped;
 	if ((check.hint & CHECK_HINT_NEED) != 0)
 		checklist_wake(x, now_us);
 	/* Receipt proves that the peer's hole is open: try again now. */

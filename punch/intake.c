@@ -91,6 +91,19 @@ read_introduced(struct fields *f, struct intake *out)
 }
 
 static void
+read_waiting(const struct fields *f, struct intake *out)
+{
+	static const char *const known[] = {
+	    "absent", "full", "no-server", "refused", "wrong-key"};
+	const char *reason = record_get(f->r, "reason");
+
+	out->kind = INTAKE_WAITING;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (reason != NULL && strcmp(reason, known[i]) == 0)
+			out->reason = known[i];
+}
+
+static void
 read_peer(struct fields *f, struct intake *out)
 {
 	const char *state;
@@ -98,7 +111,7 @@ read_peer(struct fields *f, struct intake *out)
 	peer_key(f, out->key);
 	state = word(f, "state");
 	if (strcmp(state, "waiting") == 0)
-		out->kind = INTAKE_WAITING;
+		read_waiting(f, out);
 	else if (strcmp(state, "introduced") == 0)
 		read_introduced(f, out);
 }
@@ -139,9 +152,12 @@ read_candidate(struct fields *f, struct intake *out)
 	out->remote.type = CANDIDATE_RELAY;
 	if (record_get_addr(f->r, "endpoint", &out->remote.addr) != 0)
 		wrong(f, "endpoint");
-	if (out->kind == INTAKE_RELAY_BOUND)
-		out->remote.priority =
-		    (uint32_t)number(f, "priority", UINT32_MAX);
+	if (out->kind != INTAKE_RELAY_BOUND)
+		return;
+	out->remote.priority = (uint32_t)number(f, "priority", UINT32_MAX);
+	if (record_get(f->r, "mapped") != NULL &&
+	    record_get_addr(f->r, "mapped", &out->mapped) != 0)
+		wrong(f, "mapped");
 }
 
 static void

@@ -13,7 +13,7 @@
 
 enum intake_kind {
 	INTAKE_NOTHING, /* of a type or state that we don't know: no error */
-	INTAKE_WAITING,
+	INTAKE_WAITING, /* ->reason */
 	INTAKE_REMOTE,
 	INTAKE_INTRODUCED,
 	INTAKE_GO,
@@ -30,8 +30,10 @@ struct intake {
 	/* INTAKE_REMOTE; type CANDIDATE_NONE is one that we don't know, to
 	 * be counted all the same. INTAKE_RELAY_BOUND and _GONE. */
 	struct remote remote;
+	struct addr mapped; /* INTAKE_RELAY_BOUND: ours, or ADDR_NONE */
 	struct introduction introduction; /* INTAKE_INTRODUCED */
 	uint64_t age_ms, skew_ms;	  /* INTAKE_GO */
+	const char *reason;		  /* a constant; NULL: none we know */
 };
 
 /* line has no newline. Returns 0, or -EBADMSG and in *wrong what is wrong with

@@ -194,6 +194,31 @@ raw_fatal(const struct options *o, int r, const char *what)
 	fatal(EXIT_TEMP, "%s", what);
 }
 
+/* Is a socket here bound to the port? Also true if that can't be told. */
+static bool
+is_taken(uint16_t port)
+{
+	static const char *const tables[] = {"/proc/net/udp", "/proc/net/udp6"};
+	bool told = false, taken = false;
+	char line[512];
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		FILE *f = fopen(tables[i], "re");
+		unsigned bound;
+
+		if (f == NULL)
+			continue;
+		told = true;
+		/* "  42: 00000000:CA6C ...": number, address and port */
+		while (!taken && fgets(line, sizeof(line), f) != NULL)
+			taken =
+			    sscanf(line, "%*u: %*[0-9A-F]:%4x", &bound) == 1 &&
+			    bound == port;
+		fclose(f);
+	}
+	return taken || !told;
+}
+
 static void
 open_port(struct nat_port *np, const struct options *o)
 {
@@ -213,6 +238,10 @@ open_port(struct nat_port *np, const struct options *o)
 		r = raw_start(&np->raw, &what);
 	if (r < 0)
 		raw_fatal(o, r, what);
+	if (!o->own && !is_taken(o->port))
+		log_warnx("no program here has UDP port %u yet: is the daemon "
+			  "running?",
+		    o->port);
 	log_info("lending UDP port %u, IPv4 %s, IPv6 %s", np->raw.port,
 	    raw_has_family(&np->raw, ADDR_V4) ? "yes" : "no",
 	    raw_has_family(&np->raw, ADDR_V6) ? "yes" : "no");

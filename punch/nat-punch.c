@@ -142,7 +142,7 @@ flush(struct punch *u, struct peer *peer, uint64_t now)
 			continue;
 		}
 		if (o.ttl == 0 && moved(peer, &o))
-			o.ttl = CHECKLIST_TTL;
+			o.ttl = PORT_LOW_TTL;
 		error = send_error(port_send(u->port, &o.remote,
 		    o.local.family == ADDR_NONE ? NULL : &o.local, o.ttl,
 		    o.data, o.len));

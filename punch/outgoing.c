@@ -20,6 +20,7 @@ send_check(struct checklist *x, const struct addr *to, int ttl, bool use,
 	const struct check check = {
 	    .priority = x->relayed ? CHECK_PRIORITY_RELAYED : CHECK_PRIORITY,
 	    .hint = x->relayed ? x->hint : 0,
+	    .mapped = x->mapped,
 	    .controlling = x->controlling,
 	    .nominate = use,
 	};
@@ -44,8 +45,8 @@ static int
 low_ttl(const struct checklist *x, const struct addr *to)
 {
 	if (x->depth == 0 || to->family != ADDR_V4)
-		return CHECKLIST_TTL;
-	return CHECKLIST_TTL - 1 + (int)x->depth;
+		return PORT_LOW_TTL;
+	return PORT_LOW_TTL - 1 + (int)x->depth;
 }
 
 static int
@@ -63,7 +64,7 @@ ttl_of(const struct checklist *x, const struct candidate *c)
 		return 0;
 	/* Unknown: the one NAT first, then whatever may stand behind it. */
 	if (x->depth == 0)
-		ttl = CHECKLIST_TTL + (int)(c->round % 3);
+		ttl = PORT_LOW_TTL + (int)(c->round % 3);
 	return ttl;
 }
 

@@ -53,11 +53,22 @@ shun_relays(struct peer *p, uint64_t now_us)
 		checklist_shun(&p->list, &p->relay.remotes[i].addr, now_us);
 }
 
-static int
-bind_relay(struct peer *p, const struct remote *r, uint64_t now_us)
+static void
+wait_for(struct peer *p, const char *reason)
 {
-	int rc = checklist_bind(&p->relay, r, now_us);
+	struct report said[CHOICE_MAX];
 
+	p->asked = true;
+	say(p, said, choice_waiting(&p->choice, reason, said));
+}
+
+static int
+bind_relay(struct peer *p, const struct intake *in, uint64_t now_us)
+{
+	int rc = checklist_bind(&p->relay, &in->remote, now_us);
+
+	if (rc == 0 && in->mapped.family != ADDR_NONE)
+		p->relay.mapped = in->mapped;
 	shun_relays(p, now_us);
 	return rc;
 }
@@ -83,7 +94,7 @@ peer_apply(struct peer *p, const struct intake *in, uint64_t now_us,
 {
 	switch (in->kind) {
 	case INTAKE_WAITING:
-		p->asked = true;
+		wait_for(p, in->reason);
 		return 0;
 	case INTAKE_REMOTE:
 		*wrong = "endpoint is none to send to, or one too many";
@@ -110,7 +121,7 @@ peer_apply(struct peer *p, const struct intake *in, uint64_t now_us,
 		return 0;
 	case INTAKE_RELAY_BOUND:
 		*wrong = "endpoint is none to send to, or one too many";
-		return bind_relay(p, &in->remote, now_us);
+		return bind_relay(p, in, now_us);
 	case INTAKE_RELAY_GONE:
 		checklist_unbind(&p->relay, &in->remote.addr, now_us);
 		return 0;
@@ -247,6 +258,9 @@ govern(struct peer *p, uint64_t now_us)
 	if (p->relay.content)
 		p->needed_us = 0;
 	p->relay.content = false;
+	if (!checklist_bound(&p->relay, &p->relay.seen))
+		checklist_elsewhere(&p->list, &p->relay.seen, now_us);
+	memset(&p->relay.seen, 0, sizeof(p->relay.seen));
 	if ((hinted & CHECK_HINT_TRY) != 0)
 		checklist_try(&p->list, now_us);
 	p->list.consent.kind =

@@ -110,6 +110,8 @@ checklist_shun(struct checklist *x, const struct addr *addr, uint64_t now_us)
 
 	if (known != NULL)
 		*known = x->remotes[--x->n_remotes];
+	if (addr_equal(&x->elsewhere.addr, addr))
+		memset(&x->elsewhere, 0, sizeof(x->elsewhere));
 	if (path)
 		memset(&x->path, 0, sizeof(x->path));
 	if (path && x->consent.active)

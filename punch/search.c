@@ -74,6 +74,8 @@ search_start(struct checklist *x, enum checklist_phase phase, uint64_t now_us,
 	candidates_clear(&x->candidates);
 	for (size_t i = 0; i < x->n_remotes; i++)
 		candidates_add(&x->candidates, &x->remotes[i], now_us);
+	if (x->elsewhere.addr.family != ADDR_NONE && x->n_remotes > 0)
+		candidates_add(&x->candidates, &x->elsewhere, now_us);
 	if (x->path.addr.family != ADDR_NONE)
 		candidates_add(&x->candidates, &x->path, now_us);
 	x->nominee = -1;
@@ -98,18 +100,28 @@ search_rounds(struct checklist *x, uint64_t lasts_us, uint64_t now_us)
 
 /* How long to leave a peer alone that has failed. A path that was lost and
  * doesn't come back at once needs the silence, each time: a try in between would
- * only keep a clash alive. */
+ * only keep a clash alive. With a relay one side leads, and the other follows its
+ * TRY: else they would break each other's long silence. */
 static uint64_t
 patience(struct checklist *x)
 {
+	bool soon = x->spare && !x->lost;
 	uint64_t us = x->wait_us;
 
 	if (x->relayed)
 		return CHECKLIST_RELAY_WAIT_US;
-	if (!x->spare || x->lost)
-		return CHECKLIST_SILENCE_US;
-	x->wait_us =
-	    us * 2 < CHECKLIST_WAIT_MAX_US ? us * 2 : CHECKLIST_WAIT_MAX_US;
+	if (soon && us < CHECKLIST_WAIT_MAX_US) {
+		x->wait_us = us * 2 < CHECKLIST_WAIT_MAX_US
+				 ? us * 2
+				 : CHECKLIST_WAIT_MAX_US;
+		return us;
+	}
+	if (x->spare && !x->controlling)
+		return CHECKLIST_SWEEP_US;
+	us = soon ? CHECKLIST_WAIT_MAX_US : CHECKLIST_SILENCE_US;
+	if (x->sweep)
+		us = CHECKLIST_SWEEP_US;
+	x->sweep = !x->sweep;
 	return us;
 }
 
@@ -232,6 +244,7 @@ search_choose(struct checklist *x, const struct candidate *c, uint64_t now_us)
 	x->nominee = -1;
 	x->lost = false;
 	x->wait_us = CHECKLIST_WAIT_US;
+	x->sweep = false;
 	search_enter(x, PHASE_SETTLED, now_us, NEVER);
 	if (same) {
 		x->consent.good_us = now_us;

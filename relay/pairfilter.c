@@ -92,6 +92,7 @@ tell(struct pairfilter *f, const struct relayed_peer *p,
 	record_put_addr(&r, "endpoint", &ev->to);
 	record_put_u64(&r, "priority", b->priority);
 	record_put_addr(&r, "server", &ev->server);
+	record_put_addr(&r, "mapped", &ev->mapped);
 	record_put_key(&r, "key", p->key);
 	record_put(&r, "state", relaybinding_state_name(ev->state));
 	record_put(&r, "reason", ev->reason);

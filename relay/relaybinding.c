@@ -48,6 +48,7 @@ relaybinding_start(struct relaybinding *b, const struct relayrecord *r,
 	sodium_memzero(b, sizeof(*b));
 	take_credential(b, r, now_ms);
 	take_endpoints(b, r);
+	bucket_fill(&b->hints, RELAYBINDING_HINT_BURST, now_ms);
 	b->again_ms = RELAYBINDING_AGAIN_MS;
 	b->refresh_ms = refresh_ms;
 	b->next_ms = now_ms;
@@ -124,7 +125,6 @@ ask(struct relaybinding *b, struct relaybinding_try *t, uint64_t now_ms)
 static void
 begin(struct relaybinding *b, uint64_t now_ms)
 {
-	b->began_ms = now_ms;
 	b->next_ms = b->quiet_ms = NEVER;
 	if (b->state != RELAYBINDING_BOUND)
 		b->chosen = -1;
@@ -187,8 +187,13 @@ static void
 succeeded(struct relaybinding *b, struct relaybinding_try *t,
     const struct stun_msg *m, uint64_t now_ms)
 {
+	struct stun_attr a;
+
 	if (!bindrequest_is_signed(m, b->password))
 		return; /* forged: the right one may still come */
+	if (stun_find(m, STUN_XOR_MAPPED_ADDRESS, &a) != 0 ||
+	    stun_get_xor_addr(&a, m->tid, &b->mapped) != 0)
+		memset(&b->mapped, 0, sizeof(b->mapped));
 	if (t->t.sent == 1)
 		b->rtt_ms = (uint32_t)(now_ms - t->t.start_ms) + 1;
 	b->chosen = (int)(t - b->try);
@@ -302,8 +307,9 @@ relaybinding_input(struct relaybinding *b, const struct addr *from,
 		return false;
 	if (!is_hint(m))
 		b->quiet_ms = now_ms + RELAYBINDING_QUIET_MS;
-	else if (b->next_ms != NEVER &&
-		 now_ms >= b->began_ms + RELAYBINDING_HINT_MS)
+	else if (b->next_ms != NEVER && b->next_ms > now_ms &&
+		 bucket_take(&b->hints, RELAYBINDING_HINT_RATE,
+		     RELAYBINDING_HINT_BURST, now_ms))
 		b->next_ms = now_ms;
 	return true;
 }
@@ -346,7 +352,9 @@ say_state(struct relaybinding *b, struct relaybinding_event *ev)
 
 	if (b->told && !moved && b->state == b->told_state &&
 	    b->reason == b->told_reason &&
-	    (b->state != RELAYBINDING_BOUND || b->priority == b->told_priority))
+	    (b->state != RELAYBINDING_BOUND ||
+		(b->priority == b->told_priority &&
+		    addr_equal(&b->mapped, &b->told_mapped))))
 		return false;
 	*ev = (struct relaybinding_event){.what = RELAYBINDING_STATE,
 	    .state = moved ? RELAYBINDING_GONE : b->state,
@@ -361,6 +369,8 @@ say_state(struct relaybinding *b, struct relaybinding_event *ev)
 	b->told_reason = ev->reason;
 	b->told_at = ev->to;
 	b->told_priority = b->priority;
+	if (ev->state == RELAYBINDING_BOUND)
+		ev->mapped = b->told_mapped = b->mapped;
 	return true;
 }
 

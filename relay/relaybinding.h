@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "bindrequest.h"
+#include "limit.h"
 #include "relayrecord.h"
 #include "transaction.h"
 
@@ -22,7 +23,8 @@
 #define RELAYBINDING_FAMILY_MS 250  /* before the second endpoint is tried */
 #define RELAYBINDING_AGAIN_MS 1000  /* doubling to */
 #define RELAYBINDING_AGAIN_MAX_MS 10000
-#define RELAYBINDING_HINT_MS 200 /* hints are obeyed this often */
+#define RELAYBINDING_HINT_RATE 5  /* hints are obeyed so often a second */
+#define RELAYBINDING_HINT_BURST 2 /* as PAIRS_HINT_BURST */
 /* A path's checks come every second; when they stop, the relay is asked. */
 #define RELAYBINDING_QUIET_MS 1500
 #define RELAYBINDING_REDIRECTS 3	 /* in a row */
@@ -59,9 +61,10 @@ struct relaybinding {
 	enum relaybinding_state state;
 	const char *reason; /* of GONE */
 	struct addr at;	    /* where it is bound, or was last */
+	struct addr mapped; /* where the relay sees us, or ADDR_NONE */
 	uint64_t next_ms;   /* when to bind (again); UINT64_MAX: never */
-	uint64_t began_ms;  /* when that was done last */
-	uint64_t quiet_ms;  /* when checks are missed; UINT64_MAX: never */
+	struct bucket hints;
+	uint64_t quiet_ms; /* when checks are missed; UINT64_MAX: never */
 	uint32_t again_ms, refresh_ms;
 	uint32_t rtt_ms; /* 0: not known */
 
@@ -69,7 +72,7 @@ struct relaybinding {
 	bool told;
 	enum relaybinding_state told_state;
 	const char *told_reason;
-	struct addr told_at;
+	struct addr told_at, told_mapped;
 	uint32_t told_priority;
 
 	uint8_t out[RELAYBINDING_MAX];
@@ -90,6 +93,8 @@ struct relaybinding_event {
 	enum relaybinding_state state;
 	const char *reason;
 	struct addr server; /* the endpoint of the record */
+	struct addr
+	    mapped; /* BOUND: ours, as the relay sees it; or ADDR_NONE */
 };
 
 const char *relaybinding_state_name(enum relaybinding_state state);

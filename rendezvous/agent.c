@@ -35,6 +35,7 @@ struct agent_server {
 	int index;
 	struct client *client;
 	struct reach reach;
+	const char *without; /* why it does not have us; NULL: not known */
 };
 
 struct agent {
@@ -51,7 +52,9 @@ struct agent {
 	struct introduction *peer; /* sodium_malloc'ed */
 	struct relaybook *book;	   /* of each peer, so too */
 	int n_peers;
-	bool met[REQUEST_PEERS]; /* or a warning said that it was not */
+	bool met[REQUEST_PEERS];
+	bool advised;	   /* a warning named those that were not met */
+	const char *waits; /* why peers are waited for, as last said */
 	struct line line;
 	struct feed feed;
 	struct ours ours; /* what is offered */
@@ -61,7 +64,7 @@ struct agent {
 };
 
 static const char usage[] =
-    "nat-rendezvous agent [-46hjqv] -k keyfile -S KEY@host:port [-S ...]\n"
+    "nat-rendezvous agent [-46hjqrv] -k keyfile -S KEY@host:port [-S ...]\n"
     "       [-s path | -p port] [-t keepalive] peer...";
 static const char help[] =
     "  -k file   our private key, as wg genkey makes it\n"
@@ -69,6 +72,7 @@ static const char help[] =
     "  -4 -6     use this family only to reach servers\n"
     "  -s path   use the port that nat-port lends on this socket\n"
     "  -p port   use a UDP port of its own (any)\n"
+    "  -r        relays only: nothing is sent to a peer itself\n"
     "  -t s      keepalive, when shorter than the server's\n"
     "  -j        records as JSON Lines\n"
     "  -q -v     say less, say more on standard error\n";
@@ -157,7 +161,54 @@ connected(const struct agent *a)
 	return false;
 }
 
-/* Once a peer and run: most are just not there, and come. */
+/* Why no server has us: what somebody can do most about. */
+static const char *
+without(const struct agent *a)
+{
+	static const char *const reasons[] = {
+	    "refused", "full", "wrong-key", "no-server"};
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		for (size_t s = 0; s < a->o.n_servers; s++)
+			if (a->server[s].without != NULL &&
+			    strcmp(a->server[s].without, reasons[i]) == 0)
+				return reasons[i];
+	return NULL;
+}
+
+static const char *
+without_by(const struct client_event *ev)
+{
+	if (ev->what == CLIENT_UP)
+		return NULL;
+	if (strcmp(ev->reason, "full") == 0)
+		return "full";
+	if (ev->what == CLIENT_REFUSED)
+		return "refused";
+	return strcmp(ev->reason, "wrong-key") == 0 ? "wrong-key" : "no-server";
+}
+
+/* Says why those are waited for that have never been met, when it changes. */
+static void
+say_waiting(struct agent *a)
+{
+	const char *reason = NULL;
+
+	if (!connected(a))
+		reason = without(a);
+	else if (a->generation > 0 &&
+		 !event_pending(a->unmet, EV_TIMEOUT, NULL))
+		reason = "absent";
+	if (reason == a->waits)
+		return;
+	a->waits = reason;
+	for (int p = 0; p < a->n_peers; p++)
+		if (!a->met[p])
+			printed(a,
+			    report_waiting(&a->report, a->peer[p].key, reason));
+}
+
+/* Advice is given once: most are just not there, and come. */
 static void
 unmet_cb(evutil_socket_t fd, short events, void *arg)
 {
@@ -165,20 +216,23 @@ unmet_cb(evutil_socket_t fd, short events, void *arg)
 
 	(void)fd;
 	(void)events;
-	for (int p = 0; p < a->n_peers && connected(a); p++) {
+	say_waiting(a);
+	if (a->advised || !connected(a))
+		return;
+	a->advised = true;
+	for (int p = 0; p < a->n_peers; p++)
 		if (!a->met[p])
 			advice_unmet(a->peer[p].key, a->key.pub);
-		a->met[p] = true;
-	}
 }
 
-/* A session came up, or peers are wanted now: they have some time. */
+/* A session came up, or peers are wanted now: they have some time, once. */
 static void
 await_peers(struct agent *a)
 {
 	const struct timeval tv = {.tv_sec = UNMET_S};
 
 	if (a->generation > 0 && connected(a) &&
+	    (a->waits == NULL || strcmp(a->waits, "absent") != 0) &&
 	    !event_pending(a->unmet, EV_TIMEOUT, NULL))
 		event_add(a->unmet, &tv);
 }
@@ -214,11 +268,13 @@ session_changed(
 		introduction_session(
 		    &a->peer[i], s->index, ev->what == CLIENT_UP);
 	advice_session(o, ev);
+	s->without = without_by(ev);
 	compose(a, &ours);
 	if (a->generation > 0 && ours.completed && !ours_same(&a->ours, &ours))
 		new_generation(a, &ours);
 	await_peers(a);
 	printed(a, report_session(&a->report, o->key, ev));
+	say_waiting(a);
 }
 
 /* Returns whether there was anything. */
@@ -264,6 +320,25 @@ relay(struct agent *a, int peer, const struct introduction_event *ev)
 		send_message(s, client_endpoint(s->client), out, (size_t)len);
 }
 
+/* Our NAT is open before READY leaves by the same port, whenever it is that
+ * nat-punch gets to run: READY is our word for that, and the peer's checks
+ * come 100 ms after its GO. */
+static void
+open_nat(struct agent *a, const struct offer *theirs)
+{
+	uint8_t tid[STUN_TID_LEN], msg[STUN_MAX];
+	struct stun_buf b;
+	int len;
+
+	stun_new_tid(tid);
+	stun_begin(&b, msg, sizeof(msg), STUN_BINDING, STUN_INDICATION, tid);
+	len = stun_end(&b, true);
+	for (size_t k = 0; k < theirs->n && len > 0; k++)
+		if (theirs->candidate[k].type != OFFER_RELAY)
+			(void)port_send(a->port, &theirs->candidate[k].addr,
+			    NULL, PORT_LOW_TTL, msg, (size_t)len);
+}
+
 static bool
 run_peer(struct agent *a, int peer, uint64_t *next_ms)
 {
@@ -288,6 +363,8 @@ run_peer(struct agent *a, int peer, uint64_t *next_ms)
 			    ev.theirs);
 		else if (ev.what == INTRODUCTION_DONE) {
 			a->met[peer] = true;
+			if (!a->o.relay_only)
+				open_nat(a, &i->theirs);
 			printed(a, report_introduced(&a->report, i));
 		} else if (ev.what == INTRODUCTION_GO)
 			printed(a, report_go(&a->report, i, &ev));
@@ -449,7 +526,7 @@ add_peer(struct agent *a, const char *text)
 static void
 read_command_line(struct agent *a, int argc, char *argv[])
 {
-	options_read(&a->o, argc, argv, ":46hjk:p:qs:S:t:v", usage, help);
+	options_read(&a->o, argc, argv, ":46hjk:p:qrs:S:t:v", usage, help);
 	options_agent(&a->o, argc - optind, REQUEST_PEERS);
 	options_load_key(&a->o, &a->key);
 	a->peer = sodium_allocarray(REQUEST_PEERS, sizeof(*a->peer));
@@ -558,7 +635,7 @@ verb_agent(int argc, char *argv[])
 	start_servers(a);
 	start_events(a);
 	for (int p = 0; p < a->n_peers && !a->ending; p++)
-		printed(a, report_waiting(&a->report, a->peer[p].key));
+		printed(a, report_waiting(&a->report, a->peer[p].key, NULL));
 	run(a);
 	code = a->ending ? a->loop.code : loop_run(&a->loop);
 	say_bye(a);

@@ -65,6 +65,9 @@ read_option(struct options *o, int letter, char *arg)
 	case 'p':
 		o->port = (uint16_t)option_number("-p", arg, 0, 65535);
 		break;
+	case 'r':
+		o->relay_only = true;
+		break;
 	case 's':
 		o->path = arg;
 		break;

@@ -21,6 +21,7 @@ struct options_server {
 struct options {
 	bool v4, v6; /* families of servers to use; neither is both */
 	bool json;
+	bool relay_only; /* nothing is sent to a peer */
 	const char *key_path;
 	const char *path; /* port socket, or NULL */
 	uint16_t port;

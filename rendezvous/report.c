@@ -51,13 +51,16 @@ report_session(const struct report *r, const uint8_t server[KEY_LEN],
 }
 
 int
-report_waiting(const struct report *r, const uint8_t key[KEY_LEN])
+report_waiting(
+    const struct report *r, const uint8_t key[KEY_LEN], const char *reason)
 {
 	struct record rec;
 
 	record_begin(&rec, "peer");
 	record_put_key(&rec, "key", key);
 	record_put(&rec, "state", "waiting");
+	if (reason != NULL)
+		record_put(&rec, "reason", reason);
 	return finish(r, &rec);
 }
 

@@ -16,7 +16,10 @@ struct report {
 /* ev is CLIENT_UP, CLIENT_DOWN or CLIENT_REFUSED. */
 int report_session(const struct report *r, const uint8_t server[KEY_LEN],
     const struct client_event *ev);
-int report_waiting(const struct report *r, const uint8_t key[KEY_LEN]);
+/* Why it is waited for, or NULL: "absent", "no-server", "wrong-key", "refused",
+ * "full". */
+int report_waiting(
+    const struct report *r, const uint8_t key[KEY_LEN], const char *reason);
 /* The peer's candidates, closed by the credentials of both sides. */
 int report_introduced(const struct report *r, const struct introduction *i);
 int report_go(const struct report *r, const struct introduction *i,

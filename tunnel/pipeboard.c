@@ -83,12 +83,15 @@ static void
 link_record(struct pipeboard *b, struct record *r, const struct link *l)
 {
 	struct link_status s;
-	const char *reason;
+	const char *reason, *trouble = NULL;
 
 	link_status(l, &s);
 	reason = s.reason;
-	if (*reason == '\0' && !link_path_stands(s.path))
-		reason = b->c.trouble(b->c.arg);
+	if (!link_path_stands(s.path))
+		trouble = b->c.trouble(b->c.arg);
+	/* it names the server, which the reason of who waits does not */
+	if (trouble != NULL && (*reason == '\0' || s.path != LINK_FAILED))
+		reason = trouble;
 	record_begin(r, "tunnel");
 	put_peer(r, s.key, b->c.book(b->c.arg));
 	record_put(r, "path", link_path_name(s.path));

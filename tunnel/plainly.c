@@ -21,6 +21,15 @@ static const struct {
 	"no direct way lets packets through: the NATs, or a firewall"},
     {"unreachable", "this host has no route to any address of the peer", NULL},
     {"denied", "a firewall on this host forbids it", NULL},
+    {"absent",
+	"it has not come to the rendezvous server, or does not want our key",
+	NULL},
+    {"no-server", "no rendezvous server answers this host", NULL},
+    {"wrong-key",
+	"the rendezvous server's key seems not to be the one given with -S",
+	NULL},
+    {"full", "the rendezvous server is full", NULL},
+    {"refused", "the rendezvous server refuses this host's key", NULL},
     {"no-relay",
 	"the rendezvous server names no relay that we reach: "
 	"nat-rendezvousd -R names one",
@@ -34,8 +43,7 @@ plainly(const char *path, const char *reason)
 		return "";
 	if (reason == NULL || *reason == '\0')
 		return strcmp(path, "waiting") == 0
-			   ? "it has not come to the rendezvous server yet, or "
-			     "this host has not"
+			   ? "the rendezvous server is being asked for it"
 			   : "";
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		const char *text = strcmp(path, "relayed") == 0 ? all[i].relayed

@@ -145,6 +145,55 @@ field() {
 	done
 }
 
+# waits NAME [REASON]: what is said last of peer b.
+waits() {
+	await "$1.out" "^peer key=$(pub b) state=waiting${2:+ reason=$2}$" "${3:-1}"
+	[ "$(grep "^peer key=$(pub b) " "$1.out" | tail -n 1)" = \
+	    "peer key=$(pub b) state=waiting${2:+ reason=$2}" ]
+}
+
+@test "why a peer is waited for: no server, then itself; then no more of it" {
+	serve s 0
+	kill "$pid"
+	agent a -S "$(pub s)@127.0.0.1:$port" "$(pub b)"
+	offer 1001 >&5
+	waits a no-server
+	serve s "$port"
+	waits a '' 2
+	waits a absent
+	agent b -S "$(pub s)@127.0.0.1:$port" "$(pub a)"
+	offer 1002 >&6
+	await a.out "^go key=$(pub b) "
+	kill "$pid"
+	await a.out "^gone key=$(pub b) "
+	[ "$(count a.out state=waiting)" -eq 4 ]
+}
+
+@test "why a peer is waited for: another key, or ours is not allowed" {
+	pub s >allowed
+	serve s 0 -a allowed
+	agent a -S "$(pub s2)@127.0.0.1:$port" "$(pub b)"
+	agent c -S "$(pub s)@127.0.0.1:$port" "$(pub b)"
+	waits a wrong-key
+	waits c refused
+}
+
+@test "why a peer is waited for: of several servers what one can do most about" {
+	pub s >allowed
+	serve s 0 -a allowed
+	agent a -S "$(pub s)@127.0.0.1:$port" -S "$(pub s2)@127.0.0.1:9" "$(pub b)"
+	await a.out "^session server=$(pub s2) .*state=down"
+	waits a refused
+}
+
+@test "why a peer is waited for: the server is full" {
+	serve s 0 -n 1
+	agent a -S "$(pub s)@127.0.0.1:$port" "$(pub b)"
+	await a.out state=up
+	agent c -S "$(pub s)@127.0.0.1:$port" "$(pub b)"
+	waits c full
+}
+
 @test "64 peers are taken, 65 are too many" {
 	local peers=()
 	while [ ${#peers[@]} -lt 65 ]; do

@@ -124,6 +124,22 @@ daemon_got() {
 	return 1
 }
 
+# --- the daemon ---------------------------------------------------------
+
+no_daemon() {
+	start 5555 "$T/p"
+	stop
+	grep -qx "nat-port: warning: no program here has UDP port 5555 yet: is the daemon running?" "$T/err"
+	daemon
+	start 5555 "$T/p"
+	stop
+	! grep warning "$T/err" || exit 1
+}
+
+@test "that no daemon has the port is told" {
+	lab no_daemon
+}
+
 # --- command line -------------------------------------------------------
 
 @test "usage errors: 100, one clear line, nothing on stdout" {

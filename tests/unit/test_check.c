@@ -177,7 +177,26 @@ round_trip(void **state)
 		assert_int_equal(out.priority, 77);
 		assert_true(out.controlling);
 		assert_int_equal(out.nominate, nominate);
+		assert_int_equal(out.mapped.family, ADDR_NONE);
 	}
+}
+
+/* The longest there is. */
+static void
+where_a_relay_sees_it(void **state)
+{
+	struct check check = {.priority = CHECK_PRIORITY_RELAYED,
+	    .nominate = true,
+	    .hint = CHECK_HINT_NEED};
+	struct stun_msg m;
+	struct check out;
+
+	(void)state;
+	assert_int_equal(addr_parse(&check.mapped, "[2001:db8::7]:4711"), 0);
+	m = parse(check_request(&them, &check, 5, tid, data, sizeof(data)));
+	assert_int_equal(check_read_request(&us, &m, &out), 0);
+	assert_true(addr_equal(&out.mapped, &check.mapped));
+	assert_int_equal(out.hint, CHECK_HINT_NEED);
 }
 
 static struct stun_msg
@@ -245,6 +264,7 @@ main(void)
 	    cmocka_unit_test(without_integrity),
 	    cmocka_unit_test(nomination_behind_integrity),
 	    cmocka_unit_test(round_trip),
+	    cmocka_unit_test(where_a_relay_sees_it),
 	    cmocka_unit_test(responses),
 	    cmocka_unit_test(credentials),
 	    cmocka_unit_test(small_buffer),

@@ -364,7 +364,7 @@ low_ttl_until_go(void **state)
 	run_until(now + 2900 * MS);
 	assert_true(n_sent >= 25);
 	for (unsigned i = 0; i < n_sent; i++)
-		assert_int_equal(sent[i].ttl, CHECKLIST_TTL);
+		assert_int_equal(sent[i].ttl, PORT_LOW_TTL);
 	assert_int_equal(checklist_go(&x, 2, 0, 0, now), -ENOENT);
 	assert_int_equal(checklist_go(&x, 1, 0, 0, now), 0);
 	n_sent = 0;
@@ -452,7 +452,7 @@ silence_before_retry(void **state)
 	assert_int_equal(n_sent, 0);
 	run_until(failed + 41 * SECOND);
 	assert_true(n_sent > 0);
-	assert_int_equal(sent[0].ttl, CHECKLIST_TTL);
+	assert_int_equal(sent[0].ttl, PORT_LOW_TTL);
 	assert_int_equal(last.state, PATH_CHECKING);
 }
 

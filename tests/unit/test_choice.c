@@ -61,6 +61,27 @@ begin(void **state)
 	return 0;
 }
 
+/* Each reason is told once, and none once there is something to tell. */
+static void
+waited_for(void **state)
+{
+	(void)state;
+	n = choice_waiting(&c, NULL, out);
+	assert_int_equal(n, 0);
+	n = choice_waiting(&c, "no-server", out);
+	said(0, PATH_WAITING, "no-server");
+	n = choice_waiting(&c, "no-server", out);
+	assert_int_equal(n, 0);
+	n = choice_waiting(&c, NULL, out);
+	said(0, PATH_WAITING, NULL);
+	n = choice_waiting(&c, "absent", out);
+	said(0, PATH_WAITING, "absent");
+	direct(PATH_CHECKING, NULL);
+	said(0, PATH_CHECKING, NULL);
+	n = choice_waiting(&c, "no-server", out);
+	assert_int_equal(n, 0);
+}
+
 /* Nothing that the relays' list does is worth a word while direct stands. */
 static void
 relay_is_no_news(void **state)
@@ -274,6 +295,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup(waited_for, begin),
 	    cmocka_unit_test_setup(relay_is_no_news, begin),
 	    cmocka_unit_test_setup(without_a_relay, begin),
 	    cmocka_unit_test_setup(asleep_is_not_there, begin),

@@ -49,6 +49,10 @@ static struct {
 	struct side side[2];
 	bool dead[RELAYS];
 	bool liar; /* A takes the relay for a direct way */
+	/* B's NAT has another mapping for A than for the server, and lets in
+	 * nothing else; A's lets in what it has sent to. ADDR_NONE: it has not */
+	struct addr mapping;
+	bool opened; /* A has sent there */
 	unsigned clashes;
 	unsigned lose; /* so many direct packets */
 	struct packet packet[PACKETS];
@@ -101,6 +105,10 @@ send_direct(int s, const struct output *o)
 	}
 	me->direct_at = w.now;
 	me->out_at = w.now;
+	if (w.mapping.family != ADDR_NONE && addr_equal(&o->remote, &w.mapping))
+		w.opened = true;
+	else if (w.mapping.family != ADDR_NONE && s == A)
+		return;
 	if (o->ttl != 0)
 		return;
 	if (w.lose > 0) {
@@ -108,7 +116,7 @@ send_direct(int s, const struct output *o)
 		return;
 	}
 	if (!me->mute && (me->shut_at == 0 || w.now - me->shut_at > FORGETS_US))
-		post(s, o, host(s), w.delay);
+		post(s, o, s == B && w.opened ? w.mapping : host(s), w.delay);
 }
 
 static void
@@ -124,7 +132,8 @@ drain(int s)
 			me->said_at = w.now;
 			continue;
 		}
-		if (o.remote.ip[0] == 192) {
+		if (o.remote.ip[0] == 192 ||
+		    addr_equal(&o.remote, &w.mapping)) {
 			send_direct(s, &o);
 			continue;
 		}
@@ -280,6 +289,16 @@ bind_one(int s, int relay, uint32_t priority)
 }
 
 static void
+bind_mapped(int s, struct addr mapped)
+{
+	struct intake in = {.kind = INTAKE_RELAY_BOUND,
+	    .remote = {CANDIDATE_RELAY, binding(s, 0), 20},
+	    .mapped = mapped};
+
+	apply(s, &in);
+}
+
+static void
 unbind_one(int s, int relay)
 {
 	struct intake in = {.kind = INTAKE_RELAY_GONE,
@@ -396,6 +415,39 @@ nothing_is_bound(void **state)
 	assert_int_equal(w.side[A].direct, 0);
 }
 
+/* The peer's NAT has another mapping for us than for its server: the relay sees
+ * it, and its checks through the relay tell. */
+static void
+other_mapping(void **state)
+{
+	const struct addr other = {
+	    .family = ADDR_V4, .ip = {198, 51, 100, 77}, .port = 4000};
+
+	(void)state;
+	for (int told = 0; told < 2; told++) {
+		world(true, false);
+		w.mapping = other;
+		w.side[B].mute = !told; /* A's NAT lets nothing in */
+		bind_mapped(A, host(A));
+		bind_mapped(B, told ? other : host(B));
+		meet();
+		run(30 * SECOND);
+		both(told ? PATH_DIRECT : PATH_RELAYED);
+		assert_int_equal(w.opened, told);
+		if (told)
+			assert_true(
+			    addr_equal(&w.side[A].last.endpoint, &other));
+	}
+	/* the relay's own is none, whatever the peer says */
+	world(true, false);
+	cut(true);
+	bind_mapped(A, host(A));
+	bind_mapped(B, binding(A, 0));
+	meet();
+	run(30 * SECOND); /* drain() sees to what goes to relays */
+	both(PATH_RELAYED);
+}
+
 /* The way that a check says it came and the one it came have to agree. */
 static void
 wrong_way(void **state)
@@ -485,6 +537,28 @@ tries_again(void **state)
 	run(10 * SECOND);
 	both(PATH_DIRECT);
 	assert_int_equal(w.clashes, 0);
+}
+
+/* A NAT that has forgotten a flow goes on using its port for new ones until it
+ * sweeps its table, once a minute: tries once a minute may miss that for ever. */
+static void
+now_and_then_a_long_silence(void **state)
+{
+	uint64_t latest = 0, longest = 0;
+
+	(void)state;
+	relayed_at_once(state);
+	for (int i = 0; i < 600; i++) {
+		uint64_t before = w.side[A].direct_at;
+
+		run(SECOND);
+		if (w.side[A].direct_at == before)
+			continue;
+		if (latest != 0 && w.side[A].direct_at - latest > longest)
+			longest = w.side[A].direct_at - latest;
+		latest = w.side[A].direct_at;
+	}
+	assert_in_range(longest, 95 * SECOND, 105 * SECOND);
 }
 
 /* One side alone begins: the other follows, after its own low TTL. */
@@ -916,6 +990,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(nothing_is_bound),
+	    cmocka_unit_test(other_mapping),
 	    cmocka_unit_test(wrong_way),
 	    cmocka_unit_test(one_binds),
 	    cmocka_unit_test(silent_relay),
@@ -926,6 +1001,7 @@ main(void)
 	    cmocka_unit_test(tries_together),
 	    cmocka_unit_test(falls_back),
 	    cmocka_unit_test(falls_back_in_time),
+	    cmocka_unit_test(now_and_then_a_long_silence),
 	    cmocka_unit_test(silence_after_a_loss),
 	    cmocka_unit_test(slow_ways),
 	    cmocka_unit_test(second_relay),

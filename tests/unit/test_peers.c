@@ -103,6 +103,8 @@ bad_lines(void **state)
 	    "candidate type=relay endpoint=224.0.0.1:5 priority=1 key=%s "
 	    "state=bound",
 	    "candidate type=relay endpoint=[ priority=1 key=%s state=gone",
+	    "candidate type=relay endpoint=192.0.2.1:5 priority=1 key=%s "
+	    "state=bound mapped=192.0.2.9",
 	};
 
 	(void)state;
@@ -136,6 +138,38 @@ unknown_is_skipped(void **state)
 	assert_int_equal(p->n, 0);
 	assert_int_equal(feed("peer key=%s state=waiting colour=red"), 0);
 	assert_int_equal(p->n, 1);
+}
+
+/* Why a peer is waited for: only in words that we know. */
+static void
+waiting_reason(void **state)
+{
+	static const char *const lines[] = {
+	    "peer key=%s state=waiting reason=no-server",
+	    "peer key=%s state=waiting reason=wrong-key",
+	    "peer key=%s state=waiting reason=refused",
+	    "peer key=%s state=waiting reason=full",
+	    "peer key=%s state=waiting reason=absent",
+	    "peer key=%s state=waiting reason=direct",
+	};
+	static const char *const said[] = {
+	    "no-server", "wrong-key", "refused", "full", "absent", NULL};
+	struct output o;
+
+	(void)state;
+	use_key(1);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		assert_int_equal(feed(lines[i]), 0);
+		assert_true(peer_take(peer, &o));
+		assert_true(o.is_report);
+		assert_int_equal(o.report.state, PATH_WAITING);
+		if (said[i] == NULL)
+			assert_null(o.report.reason);
+		else
+			assert_string_equal(o.report.reason, said[i]);
+		assert_int_equal(feed(lines[i]), 0);
+		assert_false(peer_take(peer, &o));
+	}
 }
 
 static void
@@ -266,6 +300,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(bad_lines, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		unknown_is_skipped, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(waiting_reason, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(too_many_peers, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(introduction, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(relays, set_up, tear_down),

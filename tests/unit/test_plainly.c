@@ -16,7 +16,11 @@ words(void **state)
 	(void)state;
 	assert_string_equal(plainly("direct", NULL), "");
 	assert_string_equal(plainly("relayed", ""), "");
-	assert_non_null(strstr(plainly("waiting", NULL), "has not come"));
+	assert_non_null(strstr(plainly("waiting", NULL), "being asked"));
+	assert_non_null(strstr(plainly("waiting", "absent"), "has not come"));
+	assert_non_null(strstr(plainly("waiting", "no-server"), "no rendez"));
+	assert_non_null(strstr(plainly("waiting", "wrong-key"), "key"));
+	assert_non_null(strstr(plainly("waiting", "refused"), "refuses"));
 	/* what to do */
 	assert_non_null(strstr(plainly("failed", "no-answer"), "-d forbids"));
 	assert_null(strstr(plainly("relayed", "no-answer"), "-d"));

@@ -103,7 +103,8 @@ struct answer {
 	int code;
 	const char *nonce;
 	const char *alternate;
-	const char *key; /* of the integrity; NULL: none */
+	const char *key;    /* of the integrity; NULL: none */
+	const char *mapped; /* XOR-MAPPED-ADDRESS */
 	const char *from;
 	bool other_tid, plain; /* plain: without FINGERPRINT */
 	uint32_t lifetime_s;
@@ -125,6 +126,11 @@ answer(const struct answer *a)
 	if (a->class == STUN_SUCCESS)
 		stun_put_u32(
 		    &m, TURN_LIFETIME, a->lifetime_s != 0 ? a->lifetime_s : 60);
+	if (a->mapped != NULL) {
+		struct addr mapped = at(a->mapped);
+
+		stun_put_xor_addr(&m, STUN_XOR_MAPPED_ADDRESS, &mapped);
+	}
 	if (a->code != 0)
 		stun_put_error(&m, a->code, NULL);
 	if (a->nonce != NULL)
@@ -209,6 +215,32 @@ binds_with_a_nonce(void **state)
 	assert_true(answer(&(struct answer){
 	    .class = STUN_SUCCESS, .key = record.password, .lifetime_s = 30}));
 	assert_int_equal(next_ms(), now + 15000);
+}
+
+/* Where the relay sees us is told, and told again when it changes. */
+static void
+tells_the_mapping(void **state)
+{
+	static const char *const seen[] = {
+	    "198.51.100.2:51820", "198.51.100.2:51820", "198.51.100.2:40001"};
+
+	(void)state;
+	run();
+	challenge();
+	for (int i = 0; i < 3; i++) {
+		const struct addr expected = at(seen[i]);
+
+		run();
+		assert_true(answer(&(struct answer){.class = STUN_SUCCESS,
+		    .key = record.password,
+		    .mapped = seen[i]}));
+		assert_int_equal(run(), i != 1);
+		if (i != 1) {
+			assert_int_equal(ev.state, RELAYBINDING_BOUND);
+			assert_true(addr_equal(&ev.mapped, &expected));
+		}
+		now += REFRESH_MS;
+	}
 }
 
 static void
@@ -469,6 +501,27 @@ a_hint_binds_again(void **state)
 	assert_int_equal(next_ms(), now + REFRESH_MS);
 }
 
+/* A NAT that loses its table may do so twice in a row: the second mapping is
+ * gone when it has just been bound. */
+static void
+two_hints_in_a_row(void **state)
+{
+	(void)state;
+	bind_it();
+	now += 1000;
+	for (int i = 0; i < 2; i++) {
+		sends = 0;
+		assert_true(binding_success("192.0.2.1:3478", NULL));
+		run();
+		assert_int_equal(sends, 1);
+		now += 5;
+		succeed();
+		assert_false(run());
+		assert_int_equal(next_ms(), now + REFRESH_MS);
+		now += 5;
+	}
+}
+
 /* Whose UDP is cut off while he is relayed need not wait for a refresh. */
 static void
 checks_that_stop(void **state)
@@ -519,7 +572,7 @@ a_flood_of_hints_costs_little(void **state)
 		assert_int_equal(b.state, RELAYBINDING_BOUND);
 		assert_true(addr_equal(&sent_to, &relay));
 	}
-	assert_in_range(sends, 1, 6);
+	assert_in_range(sends, 1, 7);
 	/* and when the relay does not answer, no more */
 	sends = 0;
 	for (int i = 0; i < 10000; i++) {
@@ -528,7 +581,7 @@ a_flood_of_hints_costs_little(void **state)
 		(void)binding_success("192.0.2.1:3478", NULL);
 		run();
 	}
-	assert_in_range(sends, 0, 6);
+	assert_in_range(sends, 0, 7);
 }
 
 /* The family that answers first is used, and the other is left alone: the relay
@@ -715,6 +768,7 @@ main(void)
 {
 #define TEST(f) cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {
+	    TEST(tells_the_mapping),
 	    TEST(forged_success_is_not_believed),
 	    TEST(is_never_sent_to_a_third_party),
 	    TEST(follows_the_relay_to_another_port_only),
@@ -725,6 +779,7 @@ main(void)
 	    TEST(refreshes_and_notices_silence),
 	    TEST(an_unsendable_request_is_gone_at_once),
 	    TEST(a_hint_binds_again),
+	    TEST(two_hints_in_a_row),
 	    TEST(checks_that_stop),
 	    TEST(a_flood_of_hints_costs_little),
 	    TEST(one_family_is_bound),
