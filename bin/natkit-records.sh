@@ -164,12 +164,13 @@ record_decode() {
 # The last state of each peer, in states: " KEY:STATE KEY:STATE ...".
 states=''
 
-state_set() { # KEY STATE
+state_set() { # KEY STATE [REASON]
 	r_states=''
 	for r_state in $states; do
 		[ "${r_state%:*}" = "$1" ] || r_states="$r_states $r_state"
 	done
 	states="$r_states $1:$2"
+	[ "$2" != waiting ] || states="$states${3:+-$3}"
 }
 
 # The end of -w: says what is missing, and ends.
@@ -179,6 +180,11 @@ not_done() { # SECONDS DONE-STATE [DONE-STATE]
 		case ${r_state##*:} in
 		"$2" | "${3:-$2}") continue ;;
 		waiting) r_rest='waiting for it at the server' ;;
+		waiting-absent) r_rest='it has not come to the server, or does not want our key' ;;
+		waiting-no-server) r_rest='no rendezvous server answers here' ;;
+		waiting-wrong-key) r_rest="the server's key seems not to be the one given with -S" ;;
+		waiting-refused) r_rest='the rendezvous server refuses our key' ;;
+		waiting-full) r_rest='the rendezvous server is full' ;;
 		direct | relayed) r_rest="${r_state##*:}, but no handshake" ;;
 		*) r_rest=${r_state##*:} ;;
 		esac
@@ -189,8 +195,9 @@ not_done() { # SECONDS DONE-STATE [DONE-STATE]
 }
 
 # Children. Their records and their ends are lines in one fifo, fd 3, which
-# the script reads: its event loop. Over fd 9 child_last learns who runs; a
-# script that dies by kill -9 closes it, and child_last cleans up after it.
+# the script reads: its event loop. Over fd 9 child_last learns who runs, from
+# the children themselves. When nobody has it open any more, it ends who is left:
+# after kill -9 all of them, else those that the script had no time to know.
 
 children='' # "NAME PID NAME PID ...": the shells around the programs
 children_first='' # those that are ended before the others
@@ -198,34 +205,45 @@ run=0	    # tells the events of this run from those of the one before
 
 # What this script and its children say goes by way of child_log, which says
 # nothing more once the end has begun: what a child says of the others' end is
-# of no use then.
+# of no use then. The script may be ended anywhere in here; to open a fifo never
+# waits: 9 (3) is both its ends at first.
 children_begin() {
-	dir=$(mktemp -d "${TMPDIR:-/tmp}/$prog.XXXXXX") || exit 111
-	mkfifo "$dir/events" "$dir/life" "$dir/log"
-	child_last &
-	child_log <"$dir/log" >/dev/null &
-	log=$!
-	exec 2>"$dir/log"
+	dir='' log=''
 	trap children_end EXIT
 	trap 'exit 0' INT TERM HUP
 	trap 'exit 111' PIPE # nobody reads what we print
-	exec 3<>"$dir/events" 9>"$dir/life"
+	dir=$(mktemp -d "${TMPDIR:-/tmp}/$prog.XXXXXX") || exit 111
+	mkfifo "$dir/life" "$dir/log" "$dir/events" "$dir/began"
+	exec 9<>"$dir/life"
+	exec 4<"$dir/life"
+	exec 9>"$dir/life"
+	child_last &
+	exec 3<>"$dir/log"
+	exec 4<"$dir/log"
+	child_log >/dev/null &
+	exec 2>"$dir/log"
+	log=$!
+	exec 3<>"$dir/events" 4<>"$dir/began"
 }
 
 # Of a child that is gone, the number may be somebody else's by now.
 child_last() {
 	trap '' INT TERM HUP
-	c_live=' '
-	while read -r c_what c_pid; do
-		case $c_what in
-		began) c_live="$c_live$c_pid " ;;
-		gone) c_live="${c_live%% "$c_pid" *} ${c_live#* "$c_pid" }" ;;
-		end) return 0 ;;
+	exec 9>&-
+	c_live=' ' c_end=''
+	while read -r c_what c_pid <&4; do
+		case "$c_what$c_live" in
+		began*) c_live="$c_live$c_pid " ;;
+		gone*" $c_pid "*)
+			c_live="${c_live%% "$c_pid" *} ${c_live#* "$c_pid" }"
+			;;
+		end*) c_end=1 ;;
 		esac
-	done <"$dir/life"
+	done
 	for c_pid in $c_live; do
 		kill "$c_pid" 2>/dev/null || :
 	done
+	[ -z "$c_end" ] || return 0
 	children_after
 	rm -rf "$dir"
 }
@@ -233,7 +251,7 @@ child_last() {
 # Ends with the line "end DIR", and leaves somebody to read what still comes.
 child_log() {
 	trap '' INT TERM HUP
-	exec 4<&0
+	exec 3>&- 9>&-
 	while IFS= read -r c_line <&4; do
 		case $c_line in
 		*"end $dir") # after half a line of another's, perhaps
@@ -252,29 +270,41 @@ children_after() {
 }
 
 # child NAME IN OUT prog args: starts it, with standard input and output from
-# and to those files. Its end is the event "stage name= run= code=". A session of
-# its own keeps Ctrl-C away from it: only the script ends it, in its order.
+# and to those files; prog is a path, sleep, or a function. Its end is the event
+# "stage name= run= code=". A session of its own keeps Ctrl-C away from it: only
+# the script ends it, in its order.
+# Returns when it can be ended: a signal for a shell that still has the traps
+# of the one it comes from is lost.
 child() {
 	child_run "$@" &
+	read -r _ <&4
 	children="$children $1 $!"
-	echo "began $!" >&9
 }
 
 child_run() {
 	c_name=$1 c_in=$2 c_out=$3 c_end='' c_pid='' c_code=0
 	shift 3
-	exec 5>&- 9>&- # a redirection of the call would keep a copy
+	trap '' HUP
 	trap 'c_end=1; [ -z "$c_pid" ] || kill "$c_pid" 2>&- || :' TERM
-	case $1 in
-	*/* | sleep) setsid "$@" <"$c_in" >"$c_out" 3>&- & ;;
-	*) "$@" <"$c_in" >"$c_out" 3>&- & ;;
-	esac
+	echo "began $(exec sh -c 'echo $PPID')" >&9
+	child_become "$@" &
 	c_pid=$!
 	[ -z "$c_end" ] || kill "$c_pid" 2>/dev/null || :
+	exec 4>&- 5>&- 9>&- # a redirection of the call would keep a copy
 	wait "$c_pid" 2>/dev/null || c_code=$?
 	[ -z "$c_end" ] || wait "$c_pid" 2>/dev/null || c_code=$?
-	c_pid=''
 	echo "stage name=$c_name run=$run code=$c_code" >&3
+}
+
+child_become() {
+	trap - HUP
+	echo >&4
+	exec 3>&- 4>&- 5>&- 9>&- # they are closed only when this line is over
+	exec <"$c_in" >"$c_out"
+	case $1 in
+	*/* | sleep) exec setsid "$@" ;;
+	*) "$@" ;;
+	esac
 }
 
 # children_stop [NAME...]: ends those, or all, at once; returns when they are
@@ -304,8 +334,11 @@ children_end() {
 	c_exit=$?
 	trap '' INT TERM HUP PIPE
 	trap - EXIT
-	echo "end $dir" >&2 || :
-	wait "$log" || :
+	[ -n "$dir" ] || exit "$c_exit"
+	if [ -n "$log" ]; then
+		echo "end $dir" >&2 || :
+		wait "$log" || :
+	fi
 	# shellcheck disable=SC2086
 	[ -z "$children_first" ] || children_stop $children_first
 	children_stop

@@ -181,7 +181,7 @@ alone() {
 	[ "$(id -u)" = 0 ] || skip "needs root"
 	unshare -p --fork --kill-child --mount-proc true 2>/dev/null ||
 		skip "no namespaces here"
-	unshare -p --fork --kill-child --mount-proc "$@"
+	timeout -k 1 90 unshare -p --fork --kill-child --mount-proc "$@"
 }
 
 @test "children: a script that was killed takes its own along, and no others" {
@@ -190,11 +190,11 @@ alone() {
 		set -efu
 		. "$1"
 		children_begin
-		child gone /dev/null /dev/null true
+		child gone /dev/null /dev/null /bin/true
 		gone=$!
 		read -r _ <&3
 		children_stop gone
-		child stays /dev/null "$2/stays" sh -c 'echo $$; exec sleep 100'
+		child stays /dev/null "$2/stays" /bin/sh -c 'echo $$; exec sleep 100'
 		echo "$gone"
 		read -r _ <&3
 	SCRIPT
@@ -223,6 +223,55 @@ alone() {
 		! kill -0 "$stays" || exit 1
 		kill -0 "$gone"' \
 	    alone "$BATS_TEST_TMPDIR" "$bin/natkit-records.sh"
+}
+
+# Four at a time: a shell that is ended before it knows its program's number would
+# wait for that program, and the script for the shell.
+@test "children: a child that is ended at once is ended" {
+	cat >"$BATS_TEST_TMPDIR/script" <<-'SCRIPT'
+		set -efu
+		. "$1"
+		children_begin
+		i=0
+		while [ "$i" -lt 800 ]; do
+			child x /dev/null /dev/null /bin/sleep 100
+			children_stop x
+			i=$((i + 1))
+		done
+	SCRIPT
+	alone bash -c 'for _ in 1 2 3 4; do
+			sh "$1/script" "$2" &
+			all="$all $!"
+		done
+		for pid in $all; do
+			wait "$pid" || exit 1
+		done' alone "$BATS_TEST_TMPDIR" "$bin/natkit-records.sh"
+}
+
+# A signal at any of the moments in which nat-connect starts its stages. With
+# KILL a folder may stay: who would remove it does not run yet.
+@test "children: a script that is ended while it starts leaves nothing" {
+	for how in 'TERM ' 'HUP -' 'KILL '; do
+		alone bash -c 'set -u
+			for ms in 0{00..79}; do
+				env --default-signal=HUP setsid "$3" -o -k "$4" \
+				    -S "$5@127.0.0.1:9" 0 "$5" \
+				    >/dev/null 2>&1 </dev/null 3>&- &
+				sleep "0.$ms"
+				until kill -"$1" -- "$2$!" 2>/dev/null; do
+					[ -d "/proc/$!" ] || exit 1
+				done
+				wait $! 2>/dev/null
+			done
+			for _ in {1..100}; do
+				grep -qsx nat-connect /proc/[0-9]*/comm || exit 0
+				sleep 0.05
+			done
+			cat /proc/[0-9]*/cmdline | tr "\0" " "
+			exit 1' alone ${how% *} "${how#* }" "$bin/nat-connect" \
+		    "$BATS_TEST_TMPDIR/key" "$key" || return 1
+		[ "$how" = 'KILL ' ] || [ -z "$(ls -A "$TMPDIR")" ]
+	done
 }
 
 # child_of_ours PROG: sets child to /proc/PID of the one that this test started.
@@ -261,6 +310,15 @@ child_of_ours() {
 	grep -qxF "path key=$key state=waiting" <<<"$output"
 	[ "$stderr" = "nat-connect: fatal: not done within 1 s: peer $key: waiting for it at the server" ]
 	[ -z "$(ls -A "$TMPDIR")" ]
+}
+
+@test "nat-connect: that no server answers is said, in a record and at the end" {
+	run -111 --separate-stderr "$bin/nat-connect" -1 -w 9 -q -o \
+	    -k "$BATS_TEST_TMPDIR/key" -S "$key@127.0.0.1:9" 0 "$key" \
+	    -- echo hook 3>&-
+	[ "$output" = "path key=$key state=waiting
+path key=$key state=waiting reason=no-server" ]
+	[ "$stderr" = "nat-connect: fatal: not done within 9 s: peer $key: no rendezvous server answers here" ]
 }
 
 @test "nat-connect: ended by TERM or Ctrl-C, it says nothing of that" {
@@ -427,8 +485,16 @@ status() {
 		tee "$BATS_TEST_TMPDIR/table"
 	grep -q '^wg0  *path  *endpoint  *round trip  *since' \
 	    "$BATS_TEST_TMPDIR/table"
-	grep -q "^${peer:0:8}  *waiting  .*it has not come to the rendezvous server" \
+	grep -q "^${peer:0:8}  *waiting  .*the rendezvous server is being asked for it" \
 	    "$BATS_TEST_TMPDIR/table"
+	for _ in $(seq 200); do
+		out=$("$bin/nat-wg" status)
+		[[ $out != *reason=* ]] || break
+		sleep 0.1
+	done
+	[[ $out =~ ^"status interface=wg0 key=$peer state=waiting reason=no-server since_s="[0-9]+$ ]]
+	script -qec "$bin/nat-wg status wg0" /dev/null </dev/null |
+		grep -q "^${peer:0:8}  *waiting  .*no rendezvous server answers this host"
 	# What is left behind is not taken for what is.
 	kill -KILL %+
 	wait %+ || true

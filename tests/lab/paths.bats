@@ -4,7 +4,7 @@
 setup_file() {
 	load lab
 	lab_start input_drop same_lan one_public ipv6 double_nat hairpin \
-	    fwmark three_peers loss blocked tried_before fresh_handshake \
+	    fwmark late_punch three_peers loss blocked tried_before fresh_handshake \
 	    oneshot daemon_and_hook
 }
 
@@ -38,6 +38,10 @@ setup() {
 
 @test "a fwmark with policy routing" {
 	lab_result fwmark
+}
+
+@test "nat-punch runs a second late: connected all the same" {
+	lab_result late_punch
 }
 
 @test "three peers at once" {

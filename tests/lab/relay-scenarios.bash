@@ -168,7 +168,7 @@ net_random() {
 # rebinds TIMES: a side of a relayed pair has another port from one datagram to the
 # next, TIMES times; the stream of 200 a second from there says so to the relay.
 rebinds() {
-	local at f l _ all=0
+	local at f l _ all=''
 	for _ in $(seq "$1"); do
 		net_ms
 		at=$net_ms
@@ -178,10 +178,11 @@ rebinds() {
 			read -r l _ <<<"$(lost "got.$f" $((at - 200)) \
 			    $((at + 1200)))"
 			echo "FIGURE another mapping, towards h$f: $l of 280 lost"
-			all=$((all + l))
+			all="$all $l"
 		done
 	done
-	[ "$all" -le $((20 * $1)) ] || fail "rebinding: $all packets were lost"
+	l=$(tr ' ' '\n' <<<"${all# }" | sort -n | sed -n "${1}p")
+	[ "$l" -le 20 ] || fail "rebinding: $l packets were lost in the median"
 }
 
 # Both NATs are random, and one forgets its table; the relay that carries the pair is
@@ -245,7 +246,7 @@ scenario_relay_rendezvous_killed() {
 }
 
 at_relay() { # HOST IF
-	on "$1" wg show "$2" endpoints | grep -q '	192\.0\.2\.2:'
+	on "$1" wg show "$2" endpoints | grep_all '	192\.0\.2\.2:'
 }
 
 # -r takes a young session from its direct path; and what an earlier run left
@@ -260,6 +261,11 @@ scenario_relay_only() {
 	within 10 both_are direct || fail "not direct"
 	kill "$pid_wga"
 	wait "$pid_wga" || :
+	on ha nft -f - <<-N
+	table ip stun { chain out { type filter hook output priority 0
+		ip daddr 203.0.113.2 udp sport 51820 @th,96,32 0x2112a442 counter; }
+	}
+	N
 	start_wg ha wga -r
 	within 15 both_are relayed || fail "not relayed"
 	within 3 at_relay ha wga || fail "a is not at the relay"
@@ -271,13 +277,18 @@ scenario_relay_only() {
 	both_are relayed || fail "not relayed any more"
 	! has wga 'state=direct' || fail "it became direct"
 	! has wga 'fresh-handshake' || fail "it keeps to the direct path"
+	on ha nft list table ip stun | grep_all 'counter packets 0 ' ||
+		fail "b is sent to directly"
 	kill "$pid_wga" "$pid_wgb"
 	wait "$pid_wga" "$pid_wgb" || :
 	no_direct
+	# With keepalives the relay, which still has the pair, would take the one
+	# that is set first back.
+	on ha wg set wga peer "$(cat "$NET_DIR/wgb.pub")" persistent-keepalive off
+	on hb wg set wgb peer "$(cat "$NET_DIR/wga.pub")" \
+	    persistent-keepalive off endpoint 198.51.100.2:51820
 	on ha wg set wga peer "$(cat "$NET_DIR/wgb.pub")" \
 	    endpoint 203.0.113.2:51820
-	on hb wg set wgb peer "$(cat "$NET_DIR/wga.pub")" \
-	    endpoint 198.51.100.2:51820
 	start_wg ha wga
 	start_wg hb wgb
 	within 15 both_are relayed || fail "not relayed again"
@@ -337,6 +348,7 @@ scenario_relay_no_tunnel_in_tunnel() {
 # The direct way passes checks and drops what is WireGuard's: the tunnel is moved
 # there, comes back to the relay, and nobody says that it is direct.
 scenario_relay_direct_is_blocked() {
+	local i back='state=connected endpoint=192\.0\.2\.2:.* method=relay reason=no-traffic'
 	net_begin
 	net_two_sites
 	pair
@@ -353,12 +365,41 @@ scenario_relay_direct_is_blocked() {
 	N
 	start_wg ha wga
 	start_wg hb wgb
-	within 20 has wga 'state=blocked .*reason=no-traffic' || fail "not tried"
-	within 5 has wgb 'state=blocked .*reason=no-traffic' || fail "not tried"
-	within 3 pings ha 10.9.0.2 || fail "it does not go back to the relay"
+	within 30 has wga "$back" || fail "a does not go back to the relay"
+	within 15 has wgb "$back" || fail "b does not go back to the relay"
+	pings ha 10.9.0.2 || fail "it is not back"
 	sleep 3
 	pings hb 10.9.0.1 || fail "it does not stay there"
 	both_are relayed || fail "it says that it is direct"
+	for i in a b; do
+		on "h$i" "$bin/nat-wg" status "wg$i" >"$NET_DIR/status.out"
+		has status "state=relayed endpoint=192\.0\.2\.2:.* reason=no-traffic .*wireguard=connected" ||
+			fail "nat-wg status of $i says something else"
+	done
+}
+
+# A NAT that has kept one mapping for the rendezvous server and given all others
+# another port, as Linux's does when it lost its table and the peer's packet came
+# first: the peer learns of that port through the relay.
+scenario_relay_other_mapping() {
+	net_begin
+	net_two_sites
+	net_input_drop na
+	net_input_drop nb
+	on nb nft -f - <<-N
+	flush chain ip nat post
+	add rule ip nat post oifname wan ip daddr 192.0.2.1 masquerade
+	add rule ip nat post oifname wan udp sport 51820 \
+	    snat to 203.0.113.2:40001
+	N
+	pair
+	relays 1
+	start_wg ha wga
+	start_wg hb wgb
+	within 20 both_are direct || fail "not direct"
+	within 5 pings ha 10.9.0.2 || fail "no ping"
+	has wga 'state=direct endpoint=203\.0\.113\.2:40001 ' ||
+		fail "not by the other mapping"
 }
 
 # NATs that forget their tables, in turns, under a stream: no input drop, so
@@ -388,7 +429,7 @@ scenario_relay_flushed() {
 			[ "$l" -le "$worst" ] || worst=$l
 			[ "$l" -le 2000 ] || fail "round $i: $l ms without a packet"
 		done
-		within 240 both_are direct || fail "round $i: not direct again"
+		within 300 both_are direct || fail "round $i: not direct again"
 		net_ms
 		[ $((net_ms - at)) -le "$back" ] || back=$((net_ms - at))
 		wait "$stream_a" "$stream_b" || :

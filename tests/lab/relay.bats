@@ -15,7 +15,7 @@ setup_file() {
 	    >"$BATS_FILE_TMPDIR/grid.log" 2>&1 </dev/null 3>&- &
 	grid=$!
 	LAB_JOBS=2 lab_start relay_moves relay_killed relay_rendezvous_killed \
-	    relay_only relay_no_tunnel_in_tunnel \
+	    relay_only relay_other_mapping relay_no_tunnel_in_tunnel \
 	    relay_direct_is_blocked
 	wait $grid || cat "$BATS_FILE_TMPDIR/grid.log" >&2
 }
@@ -76,6 +76,10 @@ cells_where() {
 
 @test "nat-wg -r stays relayed where it could be direct, -d never uses the relay" {
 	lab_result relay_only
+}
+
+@test "a NAT with another mapping for the server than for all others: direct, as the relay sees it" {
+	lab_result relay_other_mapping
 }
 
 @test "what is reached through the tunnel is no way to put the tunnel on" {

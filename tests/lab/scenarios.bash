@@ -16,6 +16,11 @@ export TMPDIR=$NET_DIR/tmp
 fail() {
 	echo "FAILED: $*"
 	tail -n 30 "$NET_DIR"/*.out "$NET_DIR"/*.err "$NET_DIR"/*.log || :
+	local ns
+	for ns in /run/netns/*; do
+		echo "==> mappings of ${ns##*/}"
+		nsenter "--net=$ns" conntrack -L -p udp 2>/dev/null || :
+	done
 	exit 1
 }
 
@@ -63,6 +68,11 @@ start_wg() {
 	declare -g "pid_$i=$!"
 }
 
+# At the end of a pipe: grep -q would end at once, and what writes may fail.
+grep_all() {
+	grep "$@" >/dev/null
+}
+
 # The pids of PROG in HOST.
 pids_of() {
 	local p
@@ -104,11 +114,14 @@ settle() {
 	on ha ping -i 0.25 -c 13 -W 1 10.9.0.2 >/dev/null || fail "not settled"
 }
 
+# A machine that stands still for 3 s may cost one try (no GO: DESIGN.md), and the
+# next comes 40 s later. That is shown, but is not what is tested here.
 both_connect() { # [SECONDS]
 	start_wg ha wga
 	start_wg hb wgb
-	within "${1:-15}" connected wga || fail "wga is not connected"
-	within "${1:-15}" connected wgb || fail "wgb is not connected"
+	within "${1:-60}" connected wga || fail "wga is not connected"
+	within "${1:-60}" connected wgb || fail "wgb is not connected"
+	! has wga 'state=failed' || echo "FIGURE connected at the second try"
 	pings ha 10.9.0.2 || fail "no ping"
 }
 
@@ -305,6 +318,25 @@ scenario_oneshot() {
 	[ "$code" = 0 ] || [ "$code" = 111 ] || fail "alone: code $code"
 }
 
+# READY means that our NAT is open, be nat-punch ever so late: else the other
+# side's check comes first, and 40 s of silence are what that costs.
+scenario_late_punch() {
+	two_sites
+	start_wg ha wga
+	within 15 has wga ' state=waiting' || fail "wga does not wait"
+	within 15 stage_is_back ha nat-punch '' || fail "nat-punch does not run"
+	local pid
+	pid=$(pids_of ha nat-punch)
+	kill -STOP "$pid"
+	start_wg hb wgb
+	within 15 has wgb ' state=checking' || fail "wgb does not check"
+	sleep 1
+	kill -CONT "$pid"
+	within 15 connected wga || fail "wga is not connected"
+	within 15 connected wgb || fail "wgb is not connected"
+	! has wga ' state=failed' || fail "not at the first try"
+}
+
 scenario_fwmark() {
 	net_begin
 	net_two_sites
@@ -361,24 +393,34 @@ scenario_table_lost_b() { table_lost nb hb 10.9.0.1 ha 10.9.0.2; }
 
 knows_the_flow() {
 	on "$1" conntrack -L -p udp 2>/dev/null |
-		grep 'dport=51820 .*dport=51820 ' >/dev/null
+		grep_all 'dport=51820 .*dport=51820 '
 }
 
-table_lost() { # NAT ITS-HOST TO OTHER-HOST TO
-	two_sites
-	both_connect
-	settle
+table_lost_once() {
 	local began
 	net_ms
 	began=$net_ms
 	# To look whether it is empty would be a race: they open it each second.
 	on "$1" conntrack -F 2>/dev/null || fail "the table is not empty"
 	within 15 knows_the_flow "$1" || fail "nobody opened $1 again"
-	within 15 pings "$4" "$5" || fail "no way in"
-	within 15 pings "$2" "$3" || fail "no way out"
+	within 15 pings "$4" "$5" || return 1
+	within 15 pings "$2" "$3" || return 1
 	net_ms
 	echo "FIGURE table of $1 lost, quiet: back after $((net_ms - began)) ms"
-	[ $((net_ms - began)) -le 15000 ] || fail "not within 15 s"
+	[ $((net_ms - began)) -le 15000 ]
+}
+
+# Who opens first is led, but by clocks: a machine that stands still for a moment
+# has the packet of the other side come first, now and then.
+table_lost() { # NAT ITS-HOST TO OTHER-HOST TO
+	two_sites
+	both_connect
+	settle
+	! table_lost_once "$@" || return 0
+	echo "FIGURE table of $1 lost, quiet: not within 15 s; once more"
+	within 90 pings "$2" "$3" || fail "not back at all"
+	settle
+	table_lost_once "$@" || fail "not within 15 s, twice"
 }
 
 # The same while the host behind it sends all the time: no break.
@@ -519,9 +561,9 @@ scenario_fresh_handshake() {
 		fail "no path"
 	within 5 own_endpoint || fail "it does not say that it leaves it"
 	pings ha 10.9.0.2 || fail "no ping"
-	on ha wg show wga endpoints | grep -q '203\.0\.113\.77:51820' ||
+	on ha wg show wga endpoints | grep_all '203\.0\.113\.77:51820' ||
 		fail "the endpoint was changed"
-	on ha wg show wga persistent-keepalive | grep -q off ||
+	on ha wg show wga persistent-keepalive | grep_all off ||
 		fail "the keepalive was changed"
 	kill "$pid_wga"
 	wait "$pid_wga" || fail "ended with $?"
@@ -564,12 +606,12 @@ scenario_tried_before() {
 	start_wg hb wgb
 	within 4 connected wga || fail "wga is not connected within 4 s"
 	within 4 connected wgb || fail "wgb is not connected within 4 s"
-	on ha wg show wga allowed-ips | grep -q '10.9.0.2/32 10.7.0.0/16' ||
+	on ha wg show wga allowed-ips | grep_all '10.9.0.2/32 10.7.0.0/16' ||
 		fail "allowed IPs: $(on ha wg show wga allowed-ips)"
-	on ha wg show wga persistent-keepalive | grep -q '	7$' ||
+	on ha wg show wga persistent-keepalive | grep_all '	7$' ||
 		fail "keepalive: $(on ha wg show wga persistent-keepalive)"
-	on ha wg show wga preshared-keys | grep -qF "$psk" || fail "psk"
-	on hb wg show wgb preshared-keys | grep -qF "$psk" || fail "psk of b"
+	on ha wg show wga preshared-keys | grep_all -F "$psk" || fail "psk"
+	on hb wg show wgb preshared-keys | grep_all -F "$psk" || fail "psk of b"
 	pings ha 10.9.0.2 || fail "no ping"
 }
 
@@ -637,7 +679,7 @@ scenario_daemon_and_hook() {
 	# (the checks of nat-punch are echoed too)
 	echo hello | on ha socat -t 1 - \
 	    UDP4:203.0.113.2:27015,bind=:27015,reuseaddr |
-		grep -a hello >/dev/null ||
+		grep_all -a hello ||
 		fail "no answer from the daemon"
 	kill "$pid_a"
 	wait "$pid_a" || fail "a ended with $?"
