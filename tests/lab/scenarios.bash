@@ -324,7 +324,7 @@ scenario_late_punch() {
 	two_sites
 	start_wg ha wga
 	within 15 has wga ' state=waiting' || fail "wga does not wait"
-	within 15 stage_is_back ha nat-punch '' || fail "nat-punch does not run"
+	within 15 stage_runs ha nat-punch "" || fail "nat-punch does not run"
 	local pid
 	pid=$(pids_of ha nat-punch)
 	kill -STOP "$pid"
@@ -467,7 +467,7 @@ gone() {
 	[ ! -d "/proc/$1" ]
 }
 
-stage_is_back() { # HOST PROG FORMER-PID
+stage_runs() { # HOST PROG FORMER-PID (or none)
 	local now
 	now=$(pids_of "$1" "$2" | head -n 1)
 	[ -n "$now" ] && [ "$now" != "$3" ]
@@ -491,7 +491,7 @@ scenario_killed_stages() {
 		pid=$(pids_of ha "$stage" | head -n 1)
 		[ -n "$pid" ] || fail "$stage does not run"
 		kill -9 "$pid"
-		within 8 stage_is_back ha "$stage" "$pid" ||
+		within 8 stage_runs ha "$stage" "$pid" ||
 			fail "$stage did not come back"
 		within 15 directs wga "$n" || fail "no path after $stage"
 		[ "$(pids_of ha "$stage" | wc -l)" = 1 ] ||
