@@ -51,9 +51,13 @@ TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(TOOL_SRC))
 .PHONY: all deps demo check unit e2e lab asan lint fuzz bench soak format \
 	programs tests install uninstall clean help
 
+# What is built takes all cores; what is tested comes in turns, whatever -j says.
+MAKE_ALL = $(MAKE) --no-print-directory -j$(shell nproc)
+MAKE_TURNS = $(MAKE) --no-print-directory -j1
+
 all:
 	@.ci/deps build
-	@$(MAKE) --no-print-directory programs
+	@$(MAKE_ALL) programs
 
 programs: $(PROGRAMS)
 
@@ -111,14 +115,14 @@ deps:
 
 demo:
 	@.ci/deps build demo
-	@$(MAKE) --no-print-directory -s programs
+	@$(MAKE_ALL) -s programs
 	@NATKIT_BUILD=$(BUILD) sh lab/demo.sh
 
 # Each layer prints prove's summary; `make check` is the three in a row.
 check:
 	@.ci/deps build demo check
-	@$(MAKE) --no-print-directory tests
-	@$(MAKE) --no-print-directory unit e2e lab
+	@$(MAKE_ALL) tests
+	@$(MAKE_TURNS) unit e2e lab
 
 TEST_ENV = LC_ALL=C NATKIT_BUILD=$(abspath $(BUILD)) \
 	CMOCKA_MESSAGE_OUTPUT=TAP
@@ -131,7 +135,7 @@ unit: tests
 
 e2e: tests
 	@echo '== end to end'
-	@$(TEST_ENV) $(PROVE) -j 2 $(sort $(wildcard tests/e2e/*.bats))
+	@$(TEST_ENV) $(PROVE) -j 3 $(sort $(wildcard tests/e2e/*.bats))
 
 # Has both cores to itself: it would starve the others' clocks.
 BUSY := tests/lab/pipe.bats
@@ -151,14 +155,17 @@ soak: tests
 # Unit and end-to-end tests again, under AddressSanitizer and UBSan.
 asan:
 	@.ci/deps build demo check
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan HARDEN= HARDEN_LD= \
-		CFLAGS='-O1 -g -fno-omit-frame-pointer \
-		-fsanitize=address,undefined -fno-sanitize-recover=all' \
-		LDFLAGS='-fsanitize=address,undefined' tests unit e2e
+	@$(MAKE_ALL) $(ASAN) tests
+	@$(MAKE_TURNS) $(ASAN) unit e2e
+
+ASAN = BUILD=$(BUILD)/asan HARDEN= HARDEN_LD= \
+	CFLAGS='-O1 -g -fno-omit-frame-pointer \
+	-fsanitize=address,undefined -fno-sanitize-recover=all' \
+	LDFLAGS='-fsanitize=address,undefined'
 
 fuzz:
 	@.ci/deps build fuzz
-	@$(MAKE) --no-print-directory $(FUZZ)
+	@$(MAKE_ALL) $(FUZZ)
 	@mkdir -p $(addprefix $(BUILD)/fuzz/corpus/,$(notdir $(FUZZ)))
 	@printf '%s\n' $(notdir $(FUZZ)) | xargs -P 2 -I '{}' sh -c ' \
 		$(BUILD)/fuzz/{} -max_total_time=$(FUZZ_SECONDS) \
@@ -190,7 +197,7 @@ format:
 
 bench:
 	@.ci/deps build demo check bench
-	@$(MAKE) --no-print-directory programs $(BENCH) $(TOOLS)
+	@$(MAKE_ALL) programs $(BENCH) $(TOOLS)
 	@for b in $(BENCH) $(wildcard tests/bench/*.bash); do \
 		$(TEST_ENV) $$b || exit 1; done
 
