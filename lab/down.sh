@@ -6,7 +6,7 @@ lab_down() {
 	# Those that only look on end as they do by Ctrl-C.
 	lab_in sh -c 'pkill -x "nat-watch|nat-capture" || exit 0
 		n=0
-		while [ $n -lt 50 ] && pgrep -x "nat-watch|nat-capture"; do
+		while [ $n -lt 500 ] && pgrep -x "nat-watch|nat-capture"; do
 			n=$((n + 1))
 			sleep 0.02
 		done' >/dev/null 2>&1 || :

@@ -168,7 +168,7 @@ ended() {
 
 # mapped HOST PORT SERVER: the endpoint that the server sees.
 mapped() {
-	on "$1" nat-stun -q -w 3 -p "$2" "$3" 2>/dev/null |
+	on "$1" nat-stun -q -w 10 -p "$2" "$3" 2>/dev/null |
 		sed -n 's/^mapped endpoint=\([^ ]*\).*/\1/p' || :
 }
 
@@ -189,7 +189,7 @@ collide() {
 	} >"$d/collision"
 	mapped h1 40001 192.0.2.1 >/dev/null
 	for g_h in h2 h3; do
-		on "$g_h" nat-stun gather -q -w 3 -p 40001 -S 192.0.2.2 \
+		on "$g_h" nat-stun gather -q -w 10 -p 40001 -S 192.0.2.2 \
 		    -S 192.0.2.1 2>/dev/null | grep '^nat ' || :
 	done >"$d/crowded"
 }
@@ -216,7 +216,7 @@ ask() {
 	probe h3 silent 192.0.2.3 -w "$seconds" &
 	g_silent=$!
 	g_all=''
-	on h1 nat-stun behaviour -q -w 25 192.0.2.1 >"$d/behaviour" \
+	on h1 nat-stun behaviour -q -w 40 192.0.2.1 >"$d/behaviour" \
 	    2>"$d/behaviour.err" &
 	g_all="$g_all $!"
 	for g_q in fragments unreachable ttl icmp; do

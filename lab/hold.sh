@@ -57,12 +57,12 @@ build_public() {
 	net_ns "$p_name"
 	net_wire "$p_name" eth isp "to-$p_name"
 	ip -n isp addr add "$p_prefix.254/24" dev "to-$p_name"
-	ip -n isp addr add "${p_six%%::*}::fe/64" dev "to-$p_name"
+	ip -n isp addr add "${p_six%%::*}::fe/64" dev "to-$p_name" nodad
 	for p_a in $(pf_split "$p_addresses"); do
 		ip -n "$p_name" addr add "$p_a/24" dev eth
 	done
 	for p_a in $(pf_split "$p_six"); do
-		ip -n "$p_name" addr add "$p_a/64" dev eth
+		ip -n "$p_name" addr add "$p_a/64" dev eth nodad
 	done
 	ip -n "$p_name" route add default via "$p_prefix.254"
 	ip -n "$p_name" route add default via "${p_six%%::*}::fe"
@@ -100,9 +100,9 @@ build_gate() {
 }
 
 build_gate_six() {
-	ip -n isp addr add "2001:db8:$p_six::1/64" dev "to-$p_name"
-	ip -n "$p_name" addr add "2001:db8:$p_six::2/64" dev wan
-	ip -n "$p_name" addr add "2001:db8:$p_six:1::1/64" dev lan
+	ip -n isp addr add "2001:db8:$p_six::1/64" dev "to-$p_name" nodad
+	ip -n "$p_name" addr add "2001:db8:$p_six::2/64" dev wan nodad
+	ip -n "$p_name" addr add "2001:db8:$p_six:1::1/64" dev lan nodad
 	ip -n "$p_name" route add default via "2001:db8:$p_six::1"
 	ip -n isp route add "2001:db8:$p_six:1::/64" via "2001:db8:$p_six::2"
 }
@@ -138,7 +138,7 @@ build_host() {
 		ip -n "$p_name" route add default via "$p_gateway"
 	fi
 	if [ -n "$p_six" ]; then
-		ip -n "$p_name" addr add "${p_six%,*}/64" dev eth
+		ip -n "$p_name" addr add "${p_six%,*}/64" dev eth nodad
 		ip -n "$p_name" route add default via "${p_six#*,}"
 	fi
 	box_record host "$p_addresses${p_six:+${p_addresses:+,}${p_six%,*}}"

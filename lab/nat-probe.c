@@ -31,10 +31,11 @@
 #define EVERY_MS 4000u /* what goes out, of refresh; steps of silent */
 #define LATE_MS 3700u  /* what comes in, after the last that went out */
 #define TRY_MS 700u
-#define HITS 2	      /* of icmp: ports for each sort of error */
-#define SORTS 4	      /* of icmp */
-#define HIT_MS 200u   /* of icmp: between two tries */
-#define CALL_MS 2000u /* of icmp: they are called back before */
+#define HITS 2	       /* of icmp: ports for each sort of error */
+#define SORTS 4	       /* of icmp */
+#define HIT_MS 200u    /* of icmp: between two tries */
+#define CALL_MS 2000u  /* of icmp: they are called back before */
+#define GRACE_MS 3000u /* for calls that a busy machine makes late */
 #define TRIES 4
 #define MTU 1500
 #define HEADERS 28 /* IPv4 and UDP */
@@ -173,6 +174,15 @@ has_moments(const struct probe *p)
 	       p->question == ERROR;
 }
 
+static bool
+all_called(const struct probe *p)
+{
+	for (unsigned i = 0; i < p->n_flows; i++)
+		if (!p->flows[i].called)
+			return false;
+	return true;
+}
+
 /* All that have their moment behind them have been called, or not: the first
  * that was not tells how long a mapping lived. */
 static void
@@ -189,9 +199,11 @@ refresh_answer(struct probe *p)
 static void
 refresh_step(struct probe *p)
 {
+	uint64_t last_ms = p->begin_ms + p->flows[p->n_flows - 1].call_ms;
+	uint64_t now = now_ms();
 	char text[64];
 
-	if (now_ms() - p->begin_ms > p->flows[p->n_flows - 1].call_ms) {
+	if (all_called(p) || now >= last_ms + GRACE_MS) {
 		refresh_answer(p);
 		return;
 	}
@@ -204,7 +216,8 @@ refresh_step(struct probe *p)
 		    (unsigned long long)f->call_ms);
 		send_text(f, p->sent < p->n_flows ? text : ASKED_NOTHING, 64);
 	}
-	loop_at(p->timer, now_ms() + EVERY_MS);
+	loop_at(p->timer,
+	    now + EVERY_MS < last_ms ? now + EVERY_MS : last_ms + GRACE_MS);
 }
 
 /* The sorts that did come in, with the mapping alive after it (lives), or those
@@ -267,7 +280,9 @@ error_hit(struct flow *f, const struct sort *sort)
 static void
 error_step(struct probe *p)
 {
-	if (now_ms() - p->begin_ms > CALL_MS) {
+	uint64_t spent = now_ms() - p->begin_ms;
+
+	if (spent > CALL_MS && (all_called(p) || spent > CALL_MS + GRACE_MS)) {
 		error_answer(p);
 		return;
 	}
@@ -276,8 +291,7 @@ error_step(struct probe *p)
 
 		if (p->sent < p->n_flows)
 			send_text(f, ASKED_CALL " 1500", 64);
-		else if (!f->hit && i < SORTS * HITS &&
-			 now_ms() - p->begin_ms < CALL_MS / 2)
+		else if (!f->hit && i < SORTS * HITS && spent < CALL_MS / 2)
 			error_hit(f, &sorts[i / HITS]);
 	}
 	loop_at(p->timer, now_ms() + HIT_MS);
@@ -363,6 +377,8 @@ reply_in(struct flow *f, const char *data, size_t len)
 	if (has_moments(p)) {
 		if (strncmp(data, ASKED_CALL, strlen(ASKED_CALL)) == 0)
 			f->called = true;
+		if (p->question != ERROR && all_called(p))
+			refresh_answer(p);
 	} else if (p->question == FRAGMENTS) {
 		if (len == ASKED_FRAGMENTS_LEN && asked_pattern_is(data, len))
 			answer(p, "yes", 0);

@@ -104,7 +104,7 @@ net_public() {
 	net_router isp
 	net_wire isp to-pub pub eth
 	ip -n isp addr add 192.0.2.254/24 dev to-pub
-	ip -n isp addr add 2001:db8::fe/64 dev to-pub
+	ip -n isp addr add 2001:db8::fe/64 dev to-pub nodad
 	ip -n pub addr add "$NET_SERVER/24" dev eth
 	ip -n pub addr add "$NET_SERVER6/64" dev eth
 	ip -n pub route add default via 192.0.2.254
@@ -220,10 +220,10 @@ net_v6_site() {
 	net_router "$1"
 	net_wire "$1" wan isp "to-$1"
 	net_wire "$2" eth "$1" lan
-	ip -n isp addr add "2001:db8:$3::1/64" dev "to-$1"
-	ip -n "$1" addr add "2001:db8:$3::2/64" dev wan
-	ip -n "$1" addr add "2001:db8:$3:1::1/64" dev lan
-	ip -n "$2" addr add "2001:db8:$3:1::2/64" dev eth
+	ip -n isp addr add "2001:db8:$3::1/64" dev "to-$1" nodad
+	ip -n "$1" addr add "2001:db8:$3::2/64" dev wan nodad
+	ip -n "$1" addr add "2001:db8:$3:1::1/64" dev lan nodad
+	ip -n "$2" addr add "2001:db8:$3:1::2/64" dev eth nodad
 	ip -n "$1" route add default via "2001:db8:$3::1"
 	ip -n "$2" route add default via "2001:db8:$3:1::1"
 	ip -n isp route add "2001:db8:$3:1::/64" via "2001:db8:$3::2"

@@ -12,8 +12,8 @@ dir=$1
 mount -t tmpfs none /run
 ip link set lo up
 sysctl -qw net.ipv6.conf.lo.accept_dad=0
-ip addr add 2001:db8::1/128 dev lo
-ip addr add 2001:db8::2/128 dev lo
+ip addr add 2001:db8::1/128 dev lo nodad
+ip addr add 2001:db8::2/128 dev lo nodad
 # The usual size, so that there are fragments.
 ip link set lo mtu 1500
 

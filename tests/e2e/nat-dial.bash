@@ -77,6 +77,19 @@ check_command() {
 	[ "$(cat said)" = '127.0.0.1:8088 C.UTF-8' ]
 }
 
+gone() { # PATH
+	[ ! -e "$1" ]
+}
+
+# until_true COMMAND...: polls, some seconds at most.
+until_true() {
+	for _ in {1..400}; do
+		"$@" && return 0
+		sleep 0.02
+	done
+	return 99
+}
+
 # Without a command: the record, and the end by a signal
 check_record() {
 	local line dial
@@ -96,7 +109,7 @@ check_record() {
 	[ "$(stat -c %a door)" = 600 ]
 	kill $dial
 	wait $dial
-	[ ! -e door ]
+	until_true gone door # by the engine, when it sees that we are
 }
 
 # A command that runs while nat-dial is ended
@@ -110,11 +123,7 @@ check_signal() {
 	kill $dial
 	wait $dial || got=$?
 	[ $got = 143 ]
-	for _ in {1..200}; do
-		kill -0 "$command" 2>/dev/null || return 0
-		sleep 0.02
-	done
-	exit 99
+	until_true gone "/proc/$command"
 }
 
 # As from a terminal: all get the signal. What the command has to say comes

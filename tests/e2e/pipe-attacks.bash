@@ -159,7 +159,7 @@ within_budget() {
 # An eighth: two programs and an engine share what CPUs there are.
 keeps_up() {
 	local plain=${V[plain_$1]} attacked=${V[attacked_$1]}
-	[ "$plain" -gt 1000000 ]
+	[ "$plain" -gt 100000 ]
 	[ $((attacked * 8)) -gt "$plain" ]
 }
 

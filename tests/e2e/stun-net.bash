@@ -250,8 +250,8 @@ hosts() {
 	ip link add dead type veth peer name dead-end
 	ip addr add 172.16.0.1/24 dev tun
 	ip addr add 172.17.0.1/24 dev dead
-	ip addr add 2001:db8::5/64 dev eth
-	ip addr add 2001:db8::6/64 dev eth preferred_lft 0
+	ip addr add 2001:db8::5/64 dev eth nodad
+	ip addr add 2001:db8::6/64 dev eth nodad preferred_lft 0
 	ip addr add 10.0.0.2/24 dev eth
 	"$stun" gather -p 5000 "$@" -S 10.0.0.9
 }

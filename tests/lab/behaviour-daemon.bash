@@ -32,14 +32,14 @@ read -r _ <"$NET_DIR/lent"
 
 measure() {
 	code=0
-	on ha "$bin/nat-stun" behaviour -s "$NET_DIR/port" 192.0.2.1 \
+	on ha "$bin/nat-stun" behaviour -w 40 -s "$NET_DIR/port" 192.0.2.1 \
 	    >"$out/$1" 2>"$out/$1.err" || code=$?
 	cat "$out/$1.err" >&2
 	echo $code >"$out/$1.code"
 }
 
-# Every 100 ms a packet each way; it tells how many got lost when it ends.
-nsenter --net=/run/netns/ha ping -qi 0.1 10.9.0.2 >"$out/ping" &
+# Every 100 ms a packet each way.
+nsenter --net=/run/netns/ha ping -i 0.1 10.9.0.2 >"$out/ping" &
 ping=$!
 measure 1
 measure 2

@@ -176,10 +176,10 @@ else
 	read -r _ <"$NET_DIR/wired"
 fi
 ip -n isp addr add 192.0.2.254/24 dev to-pub
-ip -n isp addr add 2001:db8::fe/64 dev to-pub
+ip -n isp addr add 2001:db8::fe/64 dev to-pub nodad
 for a in 1 2; do
 	ip -n pub addr add 192.0.2.$a/24 dev eth
-	ip -n pub addr add 2001:db8::$a/64 dev eth
+	ip -n pub addr add 2001:db8::$a/64 dev eth nodad
 done
 ip -n pub route add default via 192.0.2.254
 ip -n pub route add default via 2001:db8::fe
@@ -222,16 +222,16 @@ for site in "$@"; do
 	# public addresses, as a router outside the NAT must have
 	net_uplink "n$n" "203.0.$n"
 	ip -n "n$n" addr add "203.0.$n.3/24" dev wan
-	ip -n isp addr add "2001:db8:$n::1/64" dev "to-n$n"
-	ip -n "n$n" addr add "2001:db8:$n::2/64" dev wan
+	ip -n isp addr add "2001:db8:$n::1/64" dev "to-n$n" nodad
+	ip -n "n$n" addr add "2001:db8:$n::2/64" dev wan nodad
 	ip -n "n$n" route add default via "2001:db8:$n::1"
 	ip -n isp route add "2001:db8:$n:1::/64" via "2001:db8:$n::2"
 	net_ns "$site"
 	net_wire "$site" eth "n$n" lan
 	ip -n "n$n" addr add 192.168.1.1/24 dev lan
-	ip -n "n$n" addr add "2001:db8:$n:1::1/64" dev lan
+	ip -n "n$n" addr add "2001:db8:$n:1::1/64" dev lan nodad
 	ip -n "$site" addr add 192.168.1.2/24 dev eth
-	ip -n "$site" addr add "2001:db8:$n:1::2/64" dev eth
+	ip -n "$site" addr add "2001:db8:$n:1::2/64" dev eth nodad
 	ip -n "$site" route add default via 192.168.1.1
 	ip -n "$site" route add default via "2001:db8:$n:1::1"
 	case $site in

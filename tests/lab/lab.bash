@@ -9,6 +9,14 @@ lab_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=lab/net.sh
 . "$lab_here/../../lab/net.sh"
 
+# all_answered FILE [LEAST]: what ping -i has printed. What it had under way when
+# it was ended it takes for lost, and we don't.
+all_answered() {
+	awk -v least="${2:-1}" '
+		/ bytes from / { n++; sub(/.*icmp_seq=/, ""); last = $1 }
+		END { exit n < least || n != last }' "$1"
+}
+
 lab_start() {
 	lab_why=$(net_usable) || {
 		echo "$lab_why" >"$BATS_FILE_TMPDIR/skip"

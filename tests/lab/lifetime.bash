@@ -7,8 +7,8 @@ set -euo pipefail
 export LC_ALL=C
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=lab/net.sh
-. "$here/../../lab/net.sh"
+# shellcheck source=tests/lab/lab.bash
+. "$here/lab.bash"
 build=${NATKIT_BUILD:-$here/../../build}
 
 fail() {
@@ -161,7 +161,7 @@ tunnel() { # SILENT ACTIVE
 	wait "$ping" || :
 	found silent "$1"
 	found active "$2"
-	grep -q ' 0% packet loss' "$NET_DIR/ping.out" ||
+	all_answered "$NET_DIR/ping.out" ||
 	    fail "the tunnel lost packets"
 	echo "FIGURE -s: silent $1 s, active $2 s: exact, in $((SECONDS - began)) s"
 }

@@ -84,7 +84,7 @@ stun_server() { # [LAB/]
 }
 
 mapped() { # BOX PORT SERVER
-	nat-lab exec "$1" nat-stun -w 3 -p "$2" "$3" >mapped.out
+	nat-lab exec "$1" nat-stun -w 10 -p "$2" "$3" >mapped.out
 	sed -n 's/^mapped endpoint=\([^ ]*\).*/\1/p' mapped.out
 }
 
@@ -114,6 +114,11 @@ came() {
 	send "$4" "$5" "$2" "marker $3"
 	await grep -q "^marker $3\$" "${1#*/}.$2"
 	grep -q "^$3\$" "${1#*/}.$2"
+}
+
+# comes BOX PORT TEXT: it does, though perhaps after what was sent later.
+comes() {
+	await grep -q "^$3\$" "${1#*/}.$2"
 }
 
 topology_errors() {
@@ -335,7 +340,8 @@ killed() {
 	for n in 1 2 4 8 16; do
 		nat-lab up home -- sleep 1000 &
 		pid=$!
-		until [ -p "$d/nat-lab/home/ready" ]; do :; done
+		until [ -p "$d/nat-lab/home/ready" ] ||
+		    [ -f "$d/nat-lab/home/holder" ]; do :; done
 		for _ in $(seq $((n * 60))); do kill -0 $pid; done
 		kill -9 $pid
 		wait $pid || :
@@ -489,7 +495,7 @@ one_to_one() {
 	! came hb 4000 early na 192.168.1.3 || fail "no filter"
 	nat-lab nat na profile=one-to-one >nat.out
 	send pub 198.51.100.103 4000 mine
-	came hb 4000 mine na 192.168.1.3 || fail "1:1 does not let in"
+	comes hb 4000 mine || fail "1:1 does not let in"
 	[ "$(mapped ha 5000 192.0.2.1)" = 198.51.100.102:5000 ]
 	[ "$(mapped hb 5000 192.0.2.2)" = 198.51.100.103:5000 ]
 	# One host has an address, the others have a NAT that maps otherwise.
@@ -516,7 +522,7 @@ neighbours() {
 	# Each by the other's public endpoint, although the filter is strict.
 	listen hb 5000
 	send ha "${two%:*}" "${two#*:}" hairpin
-	came hb 5000 hairpin na 192.168.1.3 || fail "no hairpin"
+	comes hb 5000 hairpin || fail "no hairpin"
 	nat-lab nat na hairpin=no >nat.out
 	mapped ha 5001 192.0.2.1 >/dev/null
 	send ha "${two%:*}" "${two#*:}" nothing
@@ -536,13 +542,13 @@ six() {
 	send pub "$to" 4001 stranger
 	! came hb 4001 stranger fb "$to" || fail "a stranger gets in"
 	send ha "$to" 4001 answer sourceport=6000
-	came hb 4001 answer fb "$to" || fail "the answer does not get in"
+	comes hb 4001 answer || fail "the answer does not get in"
 	nat-lab nat fb filtering=endpoint-independent >nat.out
 	echo x | nat-lab exec hb socat -u - \
 		'UDP6-SENDTO:[2001:db8:1:1::2]:6000,sourceport=4002'
 	listen hb 4002
 	send pub "$to" 4002 any
-	came hb 4002 any fb "$to" || fail "not endpoint-independent"
+	comes hb 4002 any || fail "not endpoint-independent"
 }
 
 blocked() {

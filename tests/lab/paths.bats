@@ -3,6 +3,7 @@
 
 setup_file() {
 	load lab
+	export LAB_TIMEOUT=200
 	lab_start input_drop same_lan one_public ipv6 double_nat hairpin \
 	    fwmark late_punch three_peers loss blocked tried_before fresh_handshake \
 	    oneshot daemon_and_hook

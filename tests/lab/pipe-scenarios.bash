@@ -49,7 +49,7 @@ scenario_pipe_direct() {
 	within 20 both_paths direct || fail "not direct"
 	before=$(carried)
 	all_of_it "${1:-64}" "${2:-10}"
-	both_paths direct || fail "not direct any more: $(paths)"
+	within 20 both_paths direct || fail "not direct any more: $(paths)"
 	[ $(($(carried) - before)) -lt 100000 ] || fail "it went by the relay"
 }
 
@@ -130,7 +130,7 @@ scenario_pipe_moves() {
 	pipe_up
 	within 10 both_paths relayed || fail "not relayed"
 	within 20 listens hb 7004 || fail "hb does not listen"
-	start_flow 20
+	start_flow 24
 	sleep 2
 	net_ms
 	at=$net_ms
@@ -139,14 +139,14 @@ scenario_pipe_moves() {
 	echo "FIGURE $scenario: direct after $(spent "$at") ms"
 	net_ms
 	sleep 2
-	still "relay to direct" "$at" $((net_ms + 1900)) 1000
+	still "relay to direct" "$at" $((net_ms + 1900)) 2500
 	no_direct
 	net_flush na
 	net_ms
 	at=$net_ms
 	within 10 both_paths relayed || fail "not relayed again"
-	sleep 4
-	still "direct to relay" "$at" $((at + 3900)) 2400
+	sleep 5
+	still "direct to relay" "$at" $((at + 4900)) 4000
 	yes_direct
 	finish_flow
 	finish_work game
@@ -175,9 +175,9 @@ begin_disturbed() { # RELAYS PATH SECONDS
 }
 
 scenario_pipe_disturbed() {
-	begin_disturbed 1 direct 16
-	disturbed "the NAT of ha flushed" 2400 net_flush na
-	disturbed "the NAT of hb flushed" 2400 net_flush nb
+	begin_disturbed 1 direct 20
+	disturbed "the NAT of ha flushed" 4000 net_flush na
+	disturbed "the NAT of hb flushed" 4000 net_flush nb
 	disturbed "another address of ha" 5000 net_readdress ha 192.168.1.2 \
 	    192.168.1.77 192.168.1.1
 	finish_flow
@@ -246,7 +246,7 @@ cut_off() {
 	done
 	[ "$(cat bulk ticks.a ticks.b | grep -c end=reset)" = 3 ] ||
 		fail "a client has seen no error"
-	within 5 served_all 3 || fail "a server has seen no error"
+	within 20 served_all 3 || fail "a server has seen no error"
 }
 
 served_all() { # COUNT

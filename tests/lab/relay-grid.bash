@@ -157,7 +157,7 @@ cell() { # I J NUMBER
 	# (one ping of 20 would wait 50 ms only for the last answer)
 	# shellcheck disable=SC2016
 	on "$l" sh -euc 'for i in $(seq 20); do
-		ping -n -c 1 -s "$1" -W 2 "$2"; done' - "$size" "10.$n.0.2" \
+		ping -n -c 1 -s "$1" -W 5 "$2"; done' - "$size" "10.$n.0.2" \
 	    >"$d/wl$n.20" 2>&1 || m=$m-but-pings-are-lost
 	relayed=$(($(carried "wl$n") - relayed))
 	kill "$p1" "$p2"

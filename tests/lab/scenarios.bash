@@ -7,8 +7,8 @@ set -euo pipefail
 export LC_ALL=C
 
 here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=lab/net.sh
-. "$here/../../lab/net.sh"
+# shellcheck source=tests/lab/lab.bash
+. "$here/lab.bash"
 export NATKIT_BUILD=${NATKIT_BUILD:-$here/../../build}
 bin=$here/../../bin
 export TMPDIR=$NET_DIR/tmp
@@ -45,18 +45,15 @@ connected() {
 	has "$1" ' state=connected '
 }
 
-pings() { # HOST ADDRESS
-	on "$1" ping -c 1 -W 1 "$2" >/dev/null
+pings() { # HOST ADDRESS [SECONDS]
+	on "$1" ping -c 1 -W "${3:-1}" "$2" >/dev/null
 }
 
-# Ends that ping, which writes to ping.log. What it has under way at that moment
-# it takes for lost, and we don't.
+# Ends that ping, which writes to ping.log.
 no_loss() { # PID
 	kill -INT "$1"
 	wait "$1" || :
-	awk '/ bytes from / { n++; sub(/.*icmp_seq=/, ""); last = $1 }
-		END { exit n == 0 || n != last }' "$NET_DIR/ping.log" ||
-		fail "packets were lost"
+	all_answered "$NET_DIR/ping.log" || fail "packets were lost"
 }
 
 # start_wg HOST IF [nat-wg's options]: its pid goes to pid_IF.
@@ -116,13 +113,13 @@ settle() {
 
 # A machine that stands still for 3 s may cost one try (no GO: DESIGN.md), and the
 # next comes 40 s later. That is shown, but is not what is tested here.
-both_connect() { # [SECONDS]
+both_connect() {
 	start_wg ha wga
 	start_wg hb wgb
-	within "${1:-60}" connected wga || fail "wga is not connected"
-	within "${1:-60}" connected wgb || fail "wgb is not connected"
+	within 75 connected wga || fail "wga is not connected"
+	within 75 connected wgb || fail "wgb is not connected"
 	! has wga 'state=failed' || echo "FIGURE connected at the second try"
-	pings ha 10.9.0.2 || fail "no ping"
+	pings ha 10.9.0.2 5 || fail "no ping"
 }
 
 # All ten ports of a host are in its NAT's table.
@@ -141,7 +138,7 @@ naive() {
 	local p side got=0
 	for side in ha,203.0.113.2 hb,198.51.100.2; do
 		for p in $(seq 40001 40010); do
-			(for _ in 1 2 3 4 5 6 7 8; do echo hi; sleep 0.25; done) |
+			(for _ in {1..20}; do echo hi; sleep 0.25; done) |
 				on "${side%,*}" socat -t0 - \
 				"UDP4-DATAGRAM:${side#*,}:$p,bind=:$p" \
 				>"$NET_DIR/naive.${side%,*}.$p" 2>/dev/null &
@@ -173,16 +170,21 @@ scenario_naive_with_drop() {
 # when WireGuard has a handshake on both.
 scenario_twenty() {
 	net_begin
-	local i spent all='' failed=0
+	local i spent all='' again=0
 	for i in $(seq 0 19); do
-		spent=$($NET_UNSHARE bash "$0" one_run "$i") ||
-			{ echo "$spent"; failed=$((failed + 1)); continue; }
+		spent=$($NET_UNSHARE bash "$0" one_run "$i") || {
+			# as in both_connect
+			echo "FIGURE 20 runs: run $i once more"
+			again=$((again + 1))
+			spent=$($NET_UNSHARE bash "$0" one_run "$i") ||
+				fail "run $i failed twice"
+		}
 		all="$all $spent"
 	done
 	# shellcheck disable=SC2046,SC2086
 	set -- $(printf '%s\n' $all | sort -n)
 	echo "FIGURE 20 runs: ms from start to handshake:$(printf ' %s' "$@")"
-	[ "$failed" = 0 ] || fail "$failed runs failed"
+	[ "$again" -le 1 ] || fail "$again runs failed"
 	local median=$(((${10} + ${11}) / 2))
 	echo "FIGURE 20 runs: connected $# of 20, median $median ms"
 	[ "$median" -le 1500 ] || fail "the median is $median ms"
@@ -203,9 +205,9 @@ scenario_one_run() {
 	within 15 have_handshakes || fail "run $1: no handshake" >&2
 	net_ms
 	echo $((net_ms - began))
-	within 5 connected wga || fail "wga does not say it" >&2
-	within 5 connected wgb || fail "wgb does not say it" >&2
-	pings ha 10.9.0.2 || fail "no ping" >&2
+	within 20 connected wga || fail "wga does not say it" >&2
+	within 20 connected wgb || fail "wgb does not say it" >&2
+	pings ha 10.9.0.2 5 || fail "no ping" >&2
 }
 
 scenario_input_drop() {
@@ -311,7 +313,7 @@ scenario_oneshot() {
 	wait "$pid_wgb" || fail "wgb: code $?"
 	connected wga || fail "wga is not connected"
 	connected wgb || fail "wgb is not connected"
-	pings ha 10.9.0.2 || fail "no ping"
+	pings ha 10.9.0.2 5 || fail "no ping"
 	# alone there is nobody to meet
 	start_wg ha wga -1 -w 1
 	wait "$pid_wga" || code=$?
@@ -373,7 +375,7 @@ scenario_three_peers() {
 	[ "$(grep -c ' state=connected ' "$NET_DIR/wga.out")" = 3 ] ||
 		fail "not three"
 	for n in 2 3 4; do
-		pings ha "10.9.0.$n" || fail "no ping to 10.9.0.$n"
+		pings ha "10.9.0.$n" 5 || fail "no ping to 10.9.0.$n"
 	done
 }
 
@@ -428,9 +430,14 @@ scenario_table_lost_inside() {
 	two_sites
 	both_connect
 	settle
+	nsenter --net=/run/netns/ha ping -i 0.1 -w 30 10.9.0.2 \
+	    >"$NET_DIR/ping.log" &
+	local ping=$!
+	sleep 1
 	on na conntrack -F 2>/dev/null
-	back_within 15 "table of na lost, traffic from inside" ha 10.9.0.2
-	pings hb 10.9.0.1 || fail "not the other way round"
+	sleep 3
+	no_loss "$ping"
+	pings hb 10.9.0.1 5 || fail "not the other way round"
 }
 
 # The worst case: the other side's traffic comes first, and goes on coming.
@@ -440,7 +447,7 @@ scenario_table_lost_outside() {
 	both_connect
 	settle
 	on nb conntrack -F 2>/dev/null
-	back_within 90 "table of nb lost, traffic from outside first" \
+	back_within 220 "table of nb lost, traffic from outside first" \
 	    ha 10.9.0.2
 }
 
@@ -450,7 +457,7 @@ scenario_address_changes() {
 	settle
 	net_readdress ha 192.168.1.2 192.168.1.77 192.168.1.1
 	back_within 5 "address changed" ha 10.9.0.2
-	pings hb 10.9.0.1 || fail "not the other way round"
+	pings hb 10.9.0.1 5 || fail "not the other way round"
 }
 
 scenario_loss() {
@@ -460,7 +467,7 @@ scenario_loss() {
 	net_loss nb 30
 	pair
 	server
-	both_connect 40
+	both_connect
 }
 
 gone() {
@@ -524,7 +531,7 @@ scenario_vanished_interface() {
 	[ "$code" = 111 ] || fail "ended with $code"
 	grep -qx 'nat-wg: fatal: wga has vanished' "$NET_DIR/wga.err" ||
 		fail "no clear message"
-	within 3 only_wireguard_left ha || fail "processes are left"
+	within 15 only_wireguard_left ha || fail "processes are left"
 }
 
 twice_connected() {
@@ -553,14 +560,14 @@ scenario_fresh_handshake() {
 	pair
 	on ha wg set wga peer "$(cat "$NET_DIR/wgb.pub")" \
 	    endpoint 203.0.113.77:51820
-	pings ha 10.9.0.2 || fail "no ping"
+	pings ha 10.9.0.2 5 || fail "no ping"
 	server
 	start_wg ha wga
 	start_wg hb wgb
 	within 15 has wga 'state=direct endpoint=203\.0\.113\.2:51820' ||
 		fail "no path"
 	within 5 own_endpoint || fail "it does not say that it leaves it"
-	pings ha 10.9.0.2 || fail "no ping"
+	pings ha 10.9.0.2 5 || fail "no ping"
 	on ha wg show wga endpoints | grep_all '203\.0\.113\.77:51820' ||
 		fail "the endpoint was changed"
 	on ha wg show wga persistent-keepalive | grep_all off ||
@@ -581,7 +588,7 @@ own_endpoint() {
 }
 
 own_endpoint_heard() {
-	pings ha 10.9.0.2 || fail "no ping"
+	pings ha 10.9.0.2 5 || fail "no ping"
 	own_endpoint
 }
 
@@ -604,15 +611,20 @@ scenario_tried_before() {
 	on ha ping -c 1 -W 1 10.9.0.2 >/dev/null && fail "connected?"
 	on hb ping -c 1 -W 1 10.9.0.1 >/dev/null && fail "connected?"
 	start_wg hb wgb
-	within 4 connected wga || fail "wga is not connected within 4 s"
-	within 4 connected wgb || fail "wgb is not connected within 4 s"
+	within 20 connected wga || fail "wga is not connected"
+	within 20 connected wgb || fail "wgb is not connected"
+	# who waits for WireGuard's own next try needs 5 s
+	local ms
+	ms=$(sed -n 's/.* state=connected .*handshake_ms=\([0-9]*\).*/\1/p' \
+	    "$NET_DIR/wga.out" "$NET_DIR/wgb.out" | sort -n | head -n 1)
+	[ "$ms" -lt 4000 ] || fail "the handshake took $ms ms"
 	on ha wg show wga allowed-ips | grep_all '10.9.0.2/32 10.7.0.0/16' ||
 		fail "allowed IPs: $(on ha wg show wga allowed-ips)"
 	on ha wg show wga persistent-keepalive | grep_all '	7$' ||
 		fail "keepalive: $(on ha wg show wga persistent-keepalive)"
 	on ha wg show wga preshared-keys | grep_all -F "$psk" || fail "psk"
 	on hb wg show wgb preshared-keys | grep_all -F "$psk" || fail "psk of b"
-	pings ha 10.9.0.2 || fail "no ping"
+	pings ha 10.9.0.2 5 || fail "no ping"
 }
 
 # Everything but the shells, which call wg, has no capability left.
@@ -647,6 +659,13 @@ scenario_capabilities() {
 	[ "$seen" -ge 2 ] || fail "no shell was seen"
 }
 
+# (The checks of nat-punch are echoed, too.)
+echoes() {
+	echo hello | on ha socat -t 1 - \
+	    UDP4:203.0.113.2:27015,bind=:27015,reuseaddr |
+		grep_all -a hello
+}
+
 # No WireGuard at all: a plain UDP echo daemon, a hook, nat-connect.
 scenario_daemon_and_hook() {
 	net_begin
@@ -676,11 +695,7 @@ scenario_daemon_and_hook() {
 	    >"$NET_DIR/b.out" 2>"$NET_DIR/b.err" || fail "b ended with $?"
 	within 5 grep -qF "word direct $k_b 203.0.113.2:27015 srflx" \
 	    "$NET_DIR/hook.log" || fail "the hook: $(cat "$NET_DIR/hook.log")"
-	# (the checks of nat-punch are echoed too)
-	echo hello | on ha socat -t 1 - \
-	    UDP4:203.0.113.2:27015,bind=:27015,reuseaddr |
-		grep_all -a hello ||
-		fail "no answer from the daemon"
+	within 15 echoes || fail "no answer from the daemon"
 	kill "$pid_a"
 	wait "$pid_a" || fail "a ended with $?"
 	[ -z "$(pids_of ha nat-port)$(pids_of ha nat-punch)" ] ||
@@ -792,7 +807,7 @@ scenario_soak_tables() {
 		net_ms
 		began=$net_ms
 		within 90 pings ha 10.9.0.2 || fail "loss $i: no way out"
-		pings hb 10.9.0.1 || fail "loss $i: no way in"
+		pings hb 10.9.0.1 5 || fail "loss $i: no way in"
 		net_ms
 		began=$((net_ms - began + 5000))
 		[ "$began" -le 15000 ] || late=$((late + 1))

@@ -3,6 +3,7 @@
 
 setup_file() {
 	load lab
+	export LAB_TIMEOUT=320
 	lab_start table_lost_outside table_lost_inside table_lost_a \
 	    table_lost_b address_changes killed_stages \
 	    killed_script vanished_interface port_changed capabilities \
