@@ -58,7 +58,7 @@ struct side {
 static struct side sides[SIDES];
 static struct addr server, own;
 static struct credential_secret secret;
-static int wait_ms = 2000;
+static int wait_ms = 8000;
 
 __attribute__((noreturn, format(printf, 1, 2))) static void
 fail(const char *fmt, ...)
@@ -221,7 +221,8 @@ get(struct side *s, uint8_t *out, struct addr *from, uint64_t until_ms)
 			*from = server;
 			return n;
 		}
-		if (now >= until_ms || poll(&p, 1, (int)(until_ms - now)) < 1)
+		/* what is there already counts, however late we are */
+		if (poll(&p, 1, now < until_ms ? (int)(until_ms - now) : 0) < 1)
 			return -1;
 		if (s->tcp) {
 			n = recv(s->fd, s->in + s->in_len,

@@ -51,6 +51,7 @@ count() {
 # serve NAME PORT [option...]: a server; $port is where, $pid who.
 serve() {
 	local name=$1
+	rm -f "$name.out"
 	"$d" -1 -k "$1.key" -b 127.0.0.1 -p "$2" "${@:3}" \
 	    >"$1.out" 2>>"$1.err" 3>&- &
 	pid=$!
@@ -62,6 +63,7 @@ serve() {
 # agent NAME option...: candidates come from NAME.in, a FIFO.
 agent() {
 	local name=$1
+	rm -f "$name.out"
 	[ -p "$name.in" ] || mkfifo "$name.in"
 	"$r" agent -k "$name.key" "${@:2}" \
 	    <"$name.in" >"$name.out" 2>"$name.err" 3>&- &
@@ -203,7 +205,7 @@ waits() {
 	    "${peers[@]}" </dev/null
 	[ "$status" -eq 100 ]
 	[[ "${stderr_lines[0]}" == *"at most 64"* ]]
-	run --separate-stderr timeout 1 "$r" agent -k a.key \
+	run --separate-stderr timeout 3 "$r" agent -k a.key \
 	    -S "$(pub s)@127.0.0.1:1" "${peers[@]:1}" </dev/null
 	[ "$(grep -c state=waiting <<<"$output")" -eq 64 ]
 }

@@ -91,10 +91,10 @@ measure modest 127.0.0.4:5478
 measure tcp 127.0.0.6:6478
 measure silent 127.0.0.1:9
 measure hostile "127.0.0.1:$(cat /run/hostile)"
-measure brief -w 2 127.0.0.1:3478
-shown shown -w 2 127.0.0.1:3478 &
+measure brief -w 3 127.0.0.1:3478
+shown shown -w 4 127.0.0.1:3478 &
 pids="$pids $!"
-shown shown-q -q -w 2 127.0.0.1:3478 &
+shown shown-q -q -w 4 127.0.0.1:3478 &
 pids="$pids $!"
 # nobody at the other address, and little time
 fault half

@@ -35,7 +35,7 @@ echo "pi $(wg pubkey <pi/key) server=$server" >our/peers
 NATKIT_DIR=pi nat-pipe -S "$server" -l 2>pi.err &
 printf 'HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nhello\n' >page
 socat -T 5 TCP-LISTEN:80,bind=127.0.0.1,fork,reuseaddr \
-    SYSTEM:'read -r x; cat page; echo "$x" >>asked' 2>web.err &
+    SYSTEM:'read -r x; echo "$x" >>asked; cat page' 2>web.err &
 export NATKIT_DIR=our
 
 # example NAME: prints the web page and nothing else

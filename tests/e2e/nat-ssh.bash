@@ -299,7 +299,7 @@ forwards() {
 	shift
 	as carol "$@" -f -N -M -S "$put/control" -o ExitOnForwardFailure=yes \
 	    -L "127.0.0.1:$port:127.0.0.3:22" pi
-	banner=$(socat -T 2 - "TCP:127.0.0.1:$port" </dev/null | head -c 8)
+	banner=$(socat -t 20 - "TCP:127.0.0.1:$port" </dev/null | head -c 8)
 	as carol ssh -q -S "$put/control" -O exit pi
 	[ "$banner" = SSH-2.0- ]
 }

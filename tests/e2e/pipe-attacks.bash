@@ -188,6 +188,7 @@ quiet_log() {
 
 # answerer KIND: a hostile listener with key a.
 answerer() {
+	rm -f answering
 	"$B/tools/pipe-stranger" -k a -P "$KE" -p "$PORTA" \
 	    -o "127.0.0.1:$PORTE" answer "$1" > answering &
 	ANSWERER=$!

@@ -38,10 +38,10 @@ fail() {
 	exit 99
 }
 
-# within PROG ARGS: tries until it succeeds, at most 250 times.
+# within PROG ARGS: tries until it succeeds, at most 1000 times.
 within() {
 	local _
-	for _ in {1..250}; do
+	for _ in {1..1000}; do
 		"$@" 2>/dev/null && return 0
 		sleep 0.02
 	done
@@ -557,6 +557,7 @@ scenario_routes() {
 	socat TCP-LISTEN:8004,bind=127.0.0.1,fork,reuseaddr EXEC:'sh http' &
 	within listens 8004
 	socat UDP-LISTEN:8003,bind=127.0.0.1,fork EXEC:cat &
+	within bound 8003
 	wired a
 	printf '%s\n' 'b -L 9001:127.0.0.1:8001' 'b -L /run/t/l:/run/t/unix' \
 	    'b -D 9003' 'b -U 9005:127.0.0.1:8003' \
@@ -688,6 +689,10 @@ scenario_forwards() {
 	code 0 wait $n
 	code 111 wait $pid
 	grep -q '^nat-pipe: fatal: b: the nat-pipe that has our key ended$' f5.err
+}
+
+bound() {
+	ss -uln | grep -q "127.0.0.1:$1 "
 }
 
 listens() {

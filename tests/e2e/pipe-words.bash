@@ -46,11 +46,11 @@ scenario_words_forwards() {
 	kill "$f"
 	wait "$f" || :
 	poke TCP:127.0.0.1:9001
-	within test "$(grep -c 'the target refused' f.err)" = 2
+	within refused_twice
 	# our own end of -R
 	echo "listen $a 9004" >>allow
 	kill -HUP $b_pid
-	within listens 9004
+	within_long listens 9004 # it is tried again after 8 s at most
 	poke TCP:127.0.0.1:9004
 	poke TCP:127.0.0.1:9004
 	lines f.err 1 "$warning-R 9004:127.0.0.1:8004: here: the target refused"
@@ -96,6 +96,10 @@ scenario_words_away() {
 	within_long grep -qF "nat-rendezvous: warning: peer $c: not met yet" b.err
 	within grep -qF "nat-rendezvous: info: peer $a: not met yet" b.err
 	kill $client $pid
+}
+
+refused_twice() {
+	[ "$(grep -c 'the target refused' f.err)" = 2 ]
 }
 
 within_long() { # as within, for 20 s

@@ -53,6 +53,7 @@ wait_for() {
 client() {
 	name=$1
 	shift
+	rm -f "$T/$name"
 	"$B/tools/port-client" -w 30 "$@" <"/dev/null" >"$T/$name" 3>&- 5>&- &
 	eval "${name}_pid=$!"
 	pids="$pids $!"
@@ -417,7 +418,7 @@ sums_and_ttl() {
 	    2>"$T/dump.err" 3>&- &
 	dump=$!
 	wait_for "$T/dump.err" 'listening on'
-	in_peer "$B/tools/port-client" -w 20 -n 43 udp:7777 </dev/null \
+	in_peer "$B/tools/port-client" -w 60 -n 43 udp:7777 </dev/null \
 	    >"$T/got" 3>&- &
 	got=$!
 	wait_for "$T/got" '^hello '

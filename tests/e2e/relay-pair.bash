@@ -30,10 +30,10 @@ fail() {
 	exit 99
 }
 
-# within PROG ARGS: tries until it succeeds, at most 250 times.
+# within PROG ARGS: tries until it succeeds, at most 1000 times.
 within() {
 	local _
-	for _ in {1..250}; do
+	for _ in {1..1000}; do
 		"$@" 2>/dev/null && return 0
 		sleep 0.02
 	done
@@ -164,7 +164,7 @@ port_of() {
 
 carried() {
 	local n
-	for n in {1..20}; do
+	for n in {1..200}; do
 		say 7001 "$(port_of a)" "from-a-$1."
 		say 7002 "$(port_of b)" "from-b-$1."
 		if has b.heard "from-a-$1" && has a.heard "from-b-$1"; then

@@ -53,10 +53,10 @@ usage() {
 	exec 8<>"$BATS_TEST_TMPDIR/out"
 	dd if=/dev/zero of=/dev/fd/8 bs=4096 oflag=nonblock 2>&- || :
 	for verb in pair tcp; do
-		yes 'x y=z' | "$r" "$verb" -p 40998 >&8 3>&- &
+		yes 'x y=z' | "$r" "$verb" -p 23998 >&8 3>&- &
 		pid=$!
 		for _ in {1..100}; do # until it waits, for the pipe
-			wait=$(cat "/proc/$pid/wchan")
+			wait=$(cat "/proc/$pid/wchan") || :
 			[[ $wait == *poll_sched* || $wait == *do_poll* ||
 			    $wait == *pipe* ]] && break
 			sleep 0.05

@@ -612,7 +612,7 @@ slow() {
 	local lost
 	lost=$(sed -n 's/.*dropped: \([0-9]*\) datagrams of the daemon.*/\1/p' \
 	    a.err)
-	[ "$lost" -gt 1000 ]
+	[ "$lost" -gt 100 ]
 	stop b
 }
 

@@ -128,7 +128,7 @@ connected() { # N
 	run --separate-stderr "$r" ping -S "$key@127.0.0.2:$port"
 	[ "$status" -eq 0 ]
 	[[ "$output" =~ ^server\ key=[^\ ]*\ endpoint=127.0.0.2:$port\ rtt_us=[0-9]+\ transport=tcp$ ]]
-	run --separate-stderr "$r" ping -w 1 -S "$(cat a.pub)@127.0.0.2:$port"
+	run --separate-stderr "$r" ping -w 5 -S "$(cat a.pub)@127.0.0.2:$port"
 	[ "$status" -eq 1 ]
 	[[ "$stderr" == *"a STUN server answers there, but not with the key"* ]]
 	kill "$bridge"
@@ -149,7 +149,7 @@ connected() { # N
 	await a.out '^go '
 	has a.out "^session server=.* endpoint=127.0.0.2:$port state=up rtt_us=[0-9]* transport=tcp$"
 	[ "$(socat -t 5 - UNIX-CONNECT:s.sock <<<peers |
-		grep -c 'transport=tcp$')" -eq 1 ]
+		grep -c "key=$(cat a.pub) .*transport=tcp$")" -eq 1 ]
 	# what carries it is cut: a connection more, and news still come
 	pkill -P "$bridge" socat
 	offer 3333 2 >&6

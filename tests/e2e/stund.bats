@@ -131,10 +131,10 @@ until_true() {
 
 @test "the flood tool sees a wrong answer" {
 	# an echo is the most wrong that a server can be
-	socat -b 65536 UDP4-RECVFROM:0,bind=127.0.0.1,fork EXEC:cat 2> /dev/null &
+	"$B/tools/pipe-target" > targets &
 	PID=$!
-	until_true sh -c "ss -lunp | grep -q 'pid=$PID,'"
-	port=$(ss -lunp | sed -n "s/.*127\.0\.0\.1:\([0-9]*\) .*pid=$PID,.*/\1/p")
+	until_true grep -q udp= targets
+	port=$(sed -n 's/.*udp=\([0-9]*\).*/\1/p' targets)
 	head -c 40 /dev/zero > zero
 	run -1 "$B/tools/stun-flood" "127.0.0.1:$port" zero
 	[[ $output == *"an answer where none is due"* ]]
@@ -271,7 +271,7 @@ until_true() {
 few_of_many() {
 	local pids=() i answers=0
 	for i in $(seq 16); do
-		ask -w 500 > "many.$i" &
+		ask -w 3000 > "many.$i" &
 		pids+=($!)
 	done
 	for i in "${pids[@]}"; do
@@ -321,8 +321,9 @@ few_of_many() {
 	[ "$output" = "end status=error reason=unknown-command" ]
 	run -0 control "stats now"
 	[ "$output" = "end status=error reason=no-arguments-taken" ]
-	printf 'watch\n' | socat -t 60 - UNIX-CONNECT:ctl > watched &
+	printf 'hello\nwatch\n' | socat -t 60 - UNIX-CONNECT:ctl > watched &
 	watcher=$!
+	until_true grep -q 'end status=ok' watched
 	ask
 	ask -a 7fff
 	until_true grep -qx "stats name=unknown value=1" watched

@@ -118,7 +118,7 @@ is_up() {
 ask() {
 	local net=$1-$2
 	shift 2
-	at "$net" "$build/tools/stun-ask" -w 2000 "$@" || echo 'no answer'
+	at "$net" "$build/tools/stun-ask" -w 5000 "$@" || echo 'no answer'
 }
 
 two() {
@@ -281,25 +281,30 @@ enemy() {
 	[[ $(ask two net -c 4 198.51.100.3:3478) == *error=420* ]]
 	kill "$pid_c"
 
-	coproc nsenter --net=/run/netns/two-net "$build/tools/twin-replay" to-b 1.5
-	read -r result <&"${COPROC[0]}"
-	[ "$result" = listening ]
+	mkfifo /run/replay.in
+	nsenter --net=/run/netns/two-net "$build/tools/twin-replay" to-b \
+	    </run/replay.in >/run/replay.out &
+	replay=$!
+	exec 9>/run/replay.in
+	until_true grep -q listening /run/replay.out
 	for _ in 1 2 3; do
-		is_twin
+		until_true is_twin
 	done
 	kill -KILL "$pid_a" # so that it hears a handshake, too
 	twin a 1 b 2
 	until_true is_twin
 	lent=$(count b twin_lent)
 	[ "$lent" -ge 4 ]
-	read -r result <&"${COPROC[0]}"
+	echo >&9 # that is enough
+	wait "$replay"
+	result=$(tail -n 1 /run/replay.out)
 	echo "$result"
 	[[ $result =~ ^heard=([0-9]+)\ sent=([0-9]+)\ answers=([0-9]+)\ longer=0$ ]]
 	[ "${BASH_REMATCH[1]}" -ge 6 ]
 	# nothing was carried out twice, and the link is as it was
 	[ "$(count b twin_lent)" -eq "$lent" ]
 	[ "$(count b twin_replayed)" -ge 4 ]
-	is_twin
+	until_true is_twin
 }
 
 is_forged() {

@@ -210,7 +210,12 @@ do_count(struct side *s, const char *arg, const char *want)
 
 	if (sscanf(arg, "%u,%u", &n, &ms) != 2)
 		fail("count=%s: N,MS", arg);
-	while (got < n && next_data(s, in, now_ms() + ms) >= 4) {
+	/* those that are wanted may be late */
+	while (got < n &&
+	       next_data(s, in,
+		   now_ms() + (want != NULL && got < (unsigned)atoi(want)
+				      ? (uint64_t)wait_ms
+				      : ms)) >= 4) {
 		uint32_t number =
 		    (uint32_t)in[0] << 24 | in[1] << 16 | in[2] << 8 | in[3];
 

@@ -259,7 +259,6 @@ static void
 introduce(struct peer *a, struct peer *b)
 {
 	uint8_t plain[WIRE_PLAIN_MAX];
-	int heard;
 
 	want(a, b->rv.public);
 	put(b, buf, rv_want(&b->rv, a->rv.public, 2, buf));
@@ -275,10 +274,9 @@ introduce(struct peer *a, struct peer *b)
 	    "READY");
 	put(b, buf, rv_ready(&b->rv, a->rv.public, 1, 1, 9, buf));
 	fence(b);
-	heard = told(b, NATKIT_GO, a->rv.public);
+	check(told(b, NATKIT_GO, a->rv.public) > 0, "B has no GO");
 	fence(a);
-	heard += told(a, NATKIT_GO, b->rv.public);
-	check(heard == 2, "GO");
+	check(told(a, NATKIT_GO, b->rv.public) > 0, "A has no GO");
 }
 
 static void

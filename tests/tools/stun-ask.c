@@ -158,7 +158,7 @@ by_udp(struct ask *k)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = addr_to_sockaddr(&k->server, &ss);
-	uint64_t end = now_ms() + (uint64_t)k->wait_ms;
+	uint64_t end = now_ms() + (uint64_t)k->wait_ms, now;
 	struct pollfd p[2] = {{.events = POLLIN}, {.events = POLLIN}};
 	struct addr from;
 	ssize_t n;
@@ -168,7 +168,8 @@ by_udp(struct ask *k)
 		fail("sendto");
 	p[0].fd = k->fd;
 	p[1].fd = k->other;
-	if (now_ms() >= end || poll(p, 2, (int)(end - now_ms())) <= 0)
+	now = now_ms();
+	if (poll(p, 2, now < end ? (int)(end - now) : 0) <= 0)
 		return 1;
 	len = sizeof(ss);
 	n = recvfrom(p[0].revents ? k->fd : k->other, k->answer, BUFFER, 0,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* twin-replay interface seconds: an enemy on the way between two nat-stund
- * (-O). Keeps what they say to each other's port 3478, then sends each of it
+/* twin-replay interface: an enemy on the way between two nat-stund
+ * (-O). Keeps what they say to each other's port 3478 until a line comes from
+ * standard input, then sends each of it
  * again from another port, as it was and with each of some bytes changed (and
  * FINGERPRINT, which needs no key, made right). Prints one line:
  *
@@ -78,30 +79,31 @@ keep(const uint8_t *ip, size_t len)
 	n_packets++;
 }
 
+/* Until anything comes from standard input, or its end. */
 static void
-listen_for(const char *interface, uint64_t ms)
+listen_on(const char *interface)
 {
 	/* all protocols: else what is forwarded is not shown */
 	struct sockaddr_ll at = {.sll_family = AF_PACKET,
 	    .sll_protocol = htons(ETH_P_ALL),
 	    .sll_ifindex = (int)if_nametoindex(interface)};
-	struct pollfd p = {.events = POLLIN};
-	uint64_t end_ms = now_ms() + ms;
+	struct pollfd p[2] = {
+	    {.events = POLLIN}, {.fd = STDIN_FILENO, .events = POLLIN}};
 	uint8_t buf[PACKET_MAX];
 
-	p.fd = socket(AF_PACKET, SOCK_DGRAM, htons(ETH_P_ALL));
-	if (p.fd == -1 || bind(p.fd, (struct sockaddr *)&at, sizeof(at)) == -1)
+	p[0].fd = socket(AF_PACKET, SOCK_DGRAM, htons(ETH_P_ALL));
+	if (p[0].fd == -1 ||
+	    bind(p[0].fd, (struct sockaddr *)&at, sizeof(at)) == -1)
 		die(interface);
 	puts("listening");
 	fflush(stdout);
-	while (now_ms() < end_ms) {
-		ssize_t n;
+	while (poll(p, 2, -1) > 0 && p[1].revents == 0) {
+		ssize_t n = recv(p[0].fd, buf, sizeof(buf), 0);
 
-		if (poll(&p, 1, (int)(end_ms - now_ms())) == 1 &&
-		    (n = recv(p.fd, buf, sizeof(buf), 0)) > 0)
+		if (n > 0)
 			keep(buf, (size_t)n);
 	}
-	close(p.fd);
+	close(p[0].fd);
 }
 
 static void
@@ -141,9 +143,9 @@ main(int argc, char **argv)
 	uint8_t buf[PACKET_MAX];
 	ssize_t n;
 
-	if (argc != 3)
+	if (argc != 2)
 		return 100;
-	listen_for(argv[1], (uint64_t)(1000 * strtod(argv[2], NULL)));
+	listen_on(argv[1]);
 	p.fd = socket(AF_INET, SOCK_DGRAM, 0);
 	if (p.fd == -1)
 		die("socket");

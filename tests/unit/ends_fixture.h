@@ -119,7 +119,7 @@ side_serve(struct ends *e, struct side *s, char *const *program)
 	    .resolver = e->resolver,
 	    .permit = s->permit,
 	    .program = program,
-	    .hook_ms = 300,
+	    .hook_ms = 1500,
 	};
 
 	assert_int_equal(serve_new(&s->serve, &c), 0);
