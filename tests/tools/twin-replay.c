@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* twin-replay interface: an enemy on the way between two nat-stund
- * (-O). Keeps what they say to each other's port 3478 until a line comes from
- * standard input, then sends each of it
- * again from another port, as it was and with each of some bytes changed (and
- * FINGERPRINT, which needs no key, made right). Prints one line:
+/* twin-replay interface: an enemy on the way between two nat-stund (-O). Keeps
+ * what they say to each other's port 3478 until a line comes from standard
+ * input, then sends each of it again from another port, as it was and with each
+ * of some bytes changed (and FINGERPRINT, which needs no key, made right).
+ * Prints one line:
  *
  *   heard=N sent=N answers=N longer=N
  *
