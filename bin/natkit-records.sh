@@ -212,7 +212,9 @@ children_begin() {
 	trap children_end EXIT
 	trap 'exit 0' INT TERM HUP
 	trap 'exit 111' PIPE # nobody reads what we print
-	dir=$(mktemp -d "${TMPDIR:-/tmp}/$prog.XXXXXX") || exit 111
+	# Ctrl-C is for all; but who has made the folder must say its name.
+	dir=$(trap '' INT TERM HUP && mktemp -d "${TMPDIR:-/tmp}/$prog.XXXXXX") ||
+		exit 111
 	mkfifo "$dir/life" "$dir/log" "$dir/events" "$dir/began"
 	exec 9<>"$dir/life"
 	exec 4<"$dir/life"
