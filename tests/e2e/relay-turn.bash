@@ -130,10 +130,8 @@ daemon() {
 listen() {
 	local at=${3:-127.0.0.1}
 	: >"$1.got"
-	# shellcheck disable=SC2016
-	socat -u "UDP4-RECVFROM:$2,bind=$at,fork,reuseaddr" \
-	    SYSTEM:'read -r t; echo "$t $SOCAT_PEERADDR:$SOCAT_PEERPORT"' \
-	    >>"$1.got" 2>/dev/null &
+	# (socat's UDP4-RECVFROM,fork stands still for good now and then.)
+	"$build/tools/udp-count" hear "$at:$2" >>"$1.got" &
 	pid[$1]=$!
 	within bound "$2"
 }

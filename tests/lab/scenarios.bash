@@ -675,9 +675,9 @@ scenario_daemon_and_hook() {
 	for x in a b; do
 		(umask 077 && wg genkey >"$NET_DIR/$x.key")
 		wg pubkey <"$NET_DIR/$x.key" >"$NET_DIR/$x.pub"
-		nsenter "--net=/run/netns/h$x" socat \
-		    UDP4-RECVFROM:27015,fork,reuseaddr EXEC:cat \
-		    2>"$NET_DIR/socat.$x.log" &
+		nsenter "--net=/run/netns/h$x" \
+		    "$NATKIT_BUILD/tools/udp-count" echo 0.0.0.0:27015 \
+		    2>"$NET_DIR/echo.$x.log" &
 	done
 	k_a=$(cat "$NET_DIR/a.pub") k_b=$(cat "$NET_DIR/b.pub")
 	cat >"$NET_DIR/hook" <<-'H'

@@ -4,6 +4,8 @@
  *   udp-count receive ADDRESS:PORT SECONDS   prints MILLISECONDS NUMBER
  * or questions, and what answers them:
  *   udp-count echo ADDRESS:PORT              until it is ended
+ *   udp-count hear ADDRESS:PORT              the same, prints LINE ADDRESS:PORT: what
+ *                                            came, and who sent it
  *   udp-count ping ADDRESS:PORT RATE SECONDS prints the same, of the answers, and
  *                                            sent= answered= p50_us= max_us=
  * Milliseconds are those of the monotonic clock, as in /proc/uptime. */
@@ -101,23 +103,36 @@ receive_all(const char *at, uint64_t seconds)
 }
 
 static void
-echo(const char *at)
+serve(const char *at, bool back)
 {
 	struct sockaddr_storage ss, from;
 	socklen_t len, from_len;
 	int fd = open_socket(at, &ss, &len);
-	char text[2048];
+	char text[2048], name[ADDR_STRLEN];
+	struct addr sender;
 	ssize_t l;
+	int one = 1;
 
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	/* a test may send from the daemon's port */
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(fd, (struct sockaddr *)&ss, len) == -1)
 		err(111, "bind");
 	while (true) {
 		from_len = sizeof(from);
-		l = recvfrom(fd, text, sizeof(text), 0,
+		l = recvfrom(fd, text, sizeof(text) - 1, 0,
 		    (struct sockaddr *)&from, &from_len);
-		if (l >= 0)
+		if (l < 0)
+			continue;
+		if (back) {
 			(void)!sendto(fd, text, (size_t)l, 0,
 			    (struct sockaddr *)&from, from_len);
+			continue;
+		}
+		text[l] = '\0';
+		addr_from_sockaddr(&sender, (struct sockaddr *)&from);
+		printf("%.*s %s\n", (int)strcspn(text, "\n"), text,
+		    addr_format(&sender, name));
 	}
 }
 
@@ -197,13 +212,16 @@ main(int argc, char *argv[])
 	else if (argc == 4 && strcmp(argv[1], "receive") == 0)
 		receive_all(argv[2], strtoull(argv[3], NULL, 10));
 	else if (argc == 3 && strcmp(argv[1], "echo") == 0)
-		echo(argv[2]);
+		serve(argv[2], true);
+	else if (argc == 3 && strcmp(argv[1], "hear") == 0)
+		serve(argv[2], false);
 	else if (argc == 5 && strcmp(argv[1], "ping") == 0)
 		ping(argv[2], strtoull(argv[3], NULL, 10),
 		    strtoull(argv[4], NULL, 10));
 	else
 		errx(100, "usage: udp-count send ADDRESS:PORT RATE SECONDS | "
 			  "receive ADDRESS:PORT SECONDS | echo ADDRESS:PORT | "
+			  "hear ADDRESS:PORT | "
 			  "ping ADDRESS:PORT RATE SECONDS");
 	return 0;
 }
