@@ -295,11 +295,27 @@ take_data(
 	in->len = data.len;
 }
 
+static const struct addr *
+peer_of_channel(const struct turnclient *c, uint16_t channel)
+{
+	const struct turn_past *p;
+
+	/* the answer to ChannelBind may come after the first data */
+	for (size_t i = 0; i < TURNCLIENT_ROUTES; i++)
+		if (c->route[i].peer.family != ADDR_NONE &&
+		    c->route[i].channel == channel)
+			return &c->route[i].peer;
+	p = turn_past_find(c, NULL, channel);
+	return p != NULL && turn_grant_find(c, &p->peer) != NULL ? &p->peer
+								 : NULL;
+}
+
 /*  |  channel (16)  |  length (16)  |  data, over TCP padded to 4 */
 static void
 take_channel(struct turnclient *c, const uint8_t *data, size_t len,
     struct turnclient_in *in)
 {
+	const struct addr *peer = NULL;
 	struct cursor cur;
 	uint16_t channel, n;
 	const uint8_t *value;
@@ -308,21 +324,16 @@ take_channel(struct turnclient *c, const uint8_t *data, size_t len,
 	channel = cursor_u16(&cur);
 	n = cursor_u16(&cur);
 	value = cursor_bytes(&cur, n);
-	for (size_t i = 0;
-	     i < TURNCLIENT_ROUTES && !cur.bad && c->state == TURNCLIENT_UP;
-	     i++) {
-		const struct turn_route *r = &c->route[i];
-
-		/* the answer to ChannelBind may come after the first data */
-		if (r->peer.family == ADDR_NONE || r->channel != channel)
-			continue;
-		in->what = TURNCLIENT_DATA;
-		in->peer = r->peer;
-		in->data = value;
-		in->len = n;
+	if (!cur.bad && c->state == TURNCLIENT_UP)
+		peer = peer_of_channel(c, channel);
+	if (peer == NULL) {
+		c->ignored++;
 		return;
 	}
-	c->ignored++;
+	in->what = TURNCLIENT_DATA;
+	in->peer = *peer;
+	in->data = value;
+	in->len = n;
 }
 
 void

@@ -169,6 +169,7 @@ turnclient_start(struct turnclient *c, uint64_t now_ms)
 	c->lifetime_s = 0;
 	c->rto_ms = TRANSACTION_RTO_MS;
 	c->next_channel = 0;
+	memset(c->past, 0, sizeof(c->past));
 	c->next_ms = now_ms;
 	turnlogin_reset(&c->login);
 	turn_ask_at(&c->main, now_ms);

@@ -16,6 +16,7 @@
 
 #define TURNCLIENT_GRANTS 64 /* addresses that have a permission */
 #define TURNCLIENT_ROUTES 64 /* endpoints, each with a channel */
+#define TURNCLIENT_PAST 256  /* endpoints that had a channel */
 #define TURNCLIENT_OUT 1536  /* the longest message but those with data */
 #define TURNCLIENT_WRAP 64   /* what turnclient_wrap adds at most */
 #define TURNCLIENT_CODE_NO_ANSWER (-1)
@@ -64,6 +65,13 @@ struct turn_route {
 	struct turn_ask ask;
 };
 
+/* The server goes on using a channel that we don't want any more, and gives its
+ * peer no other one, for 10 minutes (section 12). */
+struct turn_past {
+	struct addr peer; /* ADDR_NONE: a free place */
+	uint16_t channel;
+};
+
 /* In memory of sodium_malloc; zeroed but for config before the first start. */
 struct turnclient {
 	/* config */
@@ -88,6 +96,8 @@ struct turnclient {
 	uint64_t expiry_ms;
 	uint32_t rto_ms;
 	uint16_t next_channel;
+	struct turn_past past[TURNCLIENT_PAST];
+	unsigned int next_past;
 };
 
 struct turnclient_in {

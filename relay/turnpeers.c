@@ -33,12 +33,55 @@ turn_grant_begin(struct turnclient *c, struct turn_grant *g, uint64_t now_ms)
 	turn_ask_at(&g->ask, now_ms);
 }
 
+struct turn_past *
+turn_past_find(
+    const struct turnclient *c, const struct addr *peer, uint16_t channel)
+{
+	for (size_t i = 0; i < TURNCLIENT_PAST; i++) {
+		const struct turn_past *p = &c->past[i];
+
+		if (p->peer.family != ADDR_NONE &&
+		    (peer != NULL ? addr_equal(&p->peer, peer)
+				  : p->channel == channel))
+			return (struct turn_past *)p;
+	}
+	return NULL;
+}
+
+static bool
+is_taken(const struct turnclient *c, uint16_t channel)
+{
+	for (size_t i = 0; i < TURNCLIENT_ROUTES; i++)
+		if (c->route[i].peer.family != ADDR_NONE &&
+		    c->route[i].channel == channel)
+			return true;
+	return turn_past_find(c, NULL, channel) != NULL;
+}
+
+/* The number that the peer has had, or another one. */
+static uint16_t
+channel_of(struct turnclient *c, const struct addr *peer)
+{
+	struct turn_past *p = turn_past_find(c, peer, 0);
+
+	if (p != NULL) {
+		p->peer.family = ADDR_NONE;
+		return p->channel;
+	}
+	do {
+		c->next_channel++;
+		if (c->next_channel > CHANNEL_LAST ||
+		    c->next_channel < CHANNEL_FIRST)
+			c->next_channel = CHANNEL_FIRST;
+	} while (is_taken(c, c->next_channel));
+	return c->next_channel;
+}
+
 void
 turn_route_begin(struct turnclient *c, struct turn_route *r, uint64_t now_ms)
 {
-	if (c->next_channel > CHANNEL_LAST || c->next_channel < CHANNEL_FIRST)
-		c->next_channel = CHANNEL_FIRST;
-	r->channel = c->next_channel++;
+	r->channel = 0;
+	r->channel = channel_of(c, &r->peer);
 	r->bound = false;
 	turn_ask_at(&r->ask, now_ms);
 }
@@ -78,6 +121,14 @@ turnclient_permit(struct turnclient *c, const struct addr *ip, uint64_t now_ms)
 	return -ENOSPC;
 }
 
+static void
+route_end(struct turnclient *c, struct turn_route *r)
+{
+	c->past[c->next_past++ % TURNCLIENT_PAST] =
+	    (struct turn_past){.peer = r->peer, .channel = r->channel};
+	memset(r, 0, sizeof(*r));
+}
+
 void
 turnclient_forbid(struct turnclient *c, const struct addr *ip)
 {
@@ -89,7 +140,7 @@ turnclient_forbid(struct turnclient *c, const struct addr *ip)
 	for (size_t i = 0; i < TURNCLIENT_ROUTES; i++)
 		if (c->route[i].peer.family != ADDR_NONE &&
 		    addr_equal_ip(&c->route[i].peer, ip))
-			memset(&c->route[i], 0, sizeof(c->route[i]));
+			route_end(c, &c->route[i]);
 }
 
 bool
@@ -138,7 +189,7 @@ turnclient_unroute(struct turnclient *c, const struct addr *peer)
 	struct turn_route *r = find_route(c, peer);
 
 	if (r != NULL)
-		memset(r, 0, sizeof(*r));
+		route_end(c, r);
 }
 
 static int

@@ -214,6 +214,11 @@ denied() {
 	tell 7002 "$at" late
 	repeat d.got '^fifth' tell 7005 "$at" fifth 127.0.0.9
 	! grep -q late d.got || fail "who was forbidden got through"
+	# and permitted again: the server still has the channel of before
+	permit p 127.0.0.1:7002
+	repeat d.got '^again' tell 7002 "$at" again
+	echo "forbid 127.0.0.1:7002" >&"${in[p]}"
+	within has p.out 'proxy peer=127.0.0.1:7002 state=closed' 2
 	# lines that make no sense cost nothing
 	printf '%s\n' nonsense 'permit' 'permit example.org' \
 	    'forbid 192.0.2.1' >&"${in[p]}"

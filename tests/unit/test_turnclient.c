@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* A TURN client: what is forged is not believed, every refusal ends in a known
  * state, and what is to be kept is asked for in time. */
+#include "turnask.h"
 #include "turnclient.h"
 
 #include <errno.h>
@@ -668,6 +669,52 @@ test_only_permitted_peers_are_heard(void **state)
 	assert_null(turnclient_grant(c, &peer));
 }
 
+/* The server keeps to the channel of before, and so do we. */
+static void
+test_a_peer_that_comes_back(void **state)
+{
+	struct addr peer = at("192.0.2.7:9"), other = at("192.0.2.7:10");
+	struct stun_attr a;
+
+	(void)state;
+	allocate();
+	grant("192.0.2.7:9", true);
+	turnclient_unroute(c, &peer);
+	give_channel(0x4000, 5, 9);
+	assert_int_equal(in.what, TURNCLIENT_DATA);
+	assert_true(addr_equal(&in.peer, &peer));
+	assert_int_equal(turnclient_route(c, &other, now), 0);
+	expect_ask(TURN_CHANNEL_BIND);
+	assert_int_equal(stun_find(&asked, TURN_CHANNEL_NUMBER, &a), 0);
+	assert_memory_equal(a.value, "\x40\x01\0\0", 4);
+	begin(STUN_SUCCESS);
+	give(SIGNED);
+	/* permitted again, after nobody there was */
+	turnclient_forbid(c, &peer);
+	give_channel(0x4000, 5, 9);
+	assert_int_equal(in.what, TURNCLIENT_NOTHING);
+	grant("192.0.2.7:9", false);
+	assert_int_equal(turnclient_route(c, &peer, now), 0);
+	expect_ask(TURN_CHANNEL_BIND);
+	assert_int_equal(stun_find(&asked, TURN_CHANNEL_NUMBER, &a), 0);
+	assert_memory_equal(a.value, "\x40\x00\0\0", 4);
+	begin(STUN_SUCCESS);
+	give(SIGNED);
+	give_channel(0x4000, 5, 9);
+	assert_true(addr_equal(&in.peer, &peer));
+	/* all numbers in turn, but none that somebody has */
+	for (int i = 0; i < 5000; i++) {
+		other.port = (uint16_t)(1000 + i);
+		assert_int_equal(turnclient_route(c, &other, now), 0);
+		turnclient_unroute(c, &other);
+	}
+	give_channel(0x4000, 5, 9);
+	assert_true(addr_equal(&in.peer, &peer));
+	/* another allocation knows nothing of all that */
+	turnclient_start(c, now);
+	assert_null(turn_past_find(c, &other, 0));
+}
+
 static void
 test_families(void **state)
 {
@@ -873,6 +920,7 @@ main(void)
 	    T(test_data_as_the_server_wants_it),
 	    T(test_a_refused_channel),
 	    T(test_only_permitted_peers_are_heard),
+	    T(test_a_peer_that_comes_back),
 	    T(test_families),
 	    T(test_all_again_at_another_server),
 	    T(test_doubt),
