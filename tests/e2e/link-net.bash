@@ -130,6 +130,7 @@ directions() {
 
 # Echo requests that have come to b.
 echoes() {
+	# shellcheck disable=SC2016
 	on b awk '$1 == "Icmp:" && !n { for (i = 1; i <= NF; i++)
 			if ($i == "InEchos") n = i
 			next }
