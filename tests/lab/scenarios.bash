@@ -420,7 +420,7 @@ table_lost() { # NAT ITS-HOST TO OTHER-HOST TO
 	settle
 	! table_lost_once "$@" || return 0
 	echo "FIGURE table of $1 lost, quiet: not within 15 s; once more"
-	within 90 pings "$2" "$3" || fail "not back at all"
+	within 200 pings "$2" "$3" || fail "not back at all"
 	settle
 	table_lost_once "$@" || fail "not within 15 s, twice"
 }
