@@ -174,13 +174,14 @@ has_moments(const struct probe *p)
 	       p->question == ERROR;
 }
 
-static bool
-all_called(const struct probe *p)
+/* The first that was not called, or NULL. */
+static const struct flow *
+uncalled(const struct probe *p)
 {
 	for (unsigned i = 0; i < p->n_flows; i++)
 		if (!p->flows[i].called)
-			return false;
-	return true;
+			return &p->flows[i];
+	return NULL;
 }
 
 /* All that have their moment behind them have been called, or not: the first
@@ -188,12 +189,12 @@ all_called(const struct probe *p)
 static void
 refresh_answer(struct probe *p)
 {
-	for (unsigned i = 0; i < p->n_flows; i++)
-		if (!p->flows[i].called) {
-			answer(p, "no", p->flows[i].call_ms / 1000);
-			return;
-		}
-	answer(p, "yes", p->flows[p->n_flows - 1].call_ms / 1000);
+	const struct flow *f = uncalled(p);
+
+	if (f != NULL)
+		answer(p, "no", f->call_ms / 1000);
+	else
+		answer(p, "yes", p->flows[p->n_flows - 1].call_ms / 1000);
 }
 
 static void
@@ -203,7 +204,7 @@ refresh_step(struct probe *p)
 	uint64_t now = now_ms();
 	char text[64];
 
-	if (all_called(p) || now >= last_ms + GRACE_MS) {
+	if (uncalled(p) == NULL || now >= last_ms + GRACE_MS) {
 		refresh_answer(p);
 		return;
 	}
@@ -282,7 +283,8 @@ error_step(struct probe *p)
 {
 	uint64_t spent = now_ms() - p->begin_ms;
 
-	if (spent > CALL_MS && (all_called(p) || spent > CALL_MS + GRACE_MS)) {
+	if (spent > CALL_MS &&
+	    (uncalled(p) == NULL || spent > CALL_MS + GRACE_MS)) {
 		error_answer(p);
 		return;
 	}
@@ -377,7 +379,7 @@ reply_in(struct flow *f, const char *data, size_t len)
 	if (has_moments(p)) {
 		if (strncmp(data, ASKED_CALL, strlen(ASKED_CALL)) == 0)
 			f->called = true;
-		if (p->question != ERROR && all_called(p))
+		if (p->question != ERROR && uncalled(p) == NULL)
 			refresh_answer(p);
 	} else if (p->question == FRAGMENTS) {
 		if (len == ASKED_FRAGMENTS_LEN && asked_pattern_is(data, len))

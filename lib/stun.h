@@ -217,4 +217,8 @@ int stun_end(struct stun_buf *b, bool fingerprint);
 /* 96 random bits. */
 void stun_new_tid(uint8_t tid[STUN_TID_LEN]);
 
+/* A Binding indication, which nobody answers (RFC 8489 section 6.3.2). Returns its
+ * length, or -ENOBUFS. */
+int stun_binding_indication(uint8_t *out, size_t cap);
+
 #endif

@@ -200,3 +200,14 @@ stun_new_tid(uint8_t tid[STUN_TID_LEN])
 {
 	randombytes_buf(tid, STUN_TID_LEN);
 }
+
+int
+stun_binding_indication(uint8_t *out, size_t cap)
+{
+	uint8_t tid[STUN_TID_LEN];
+	struct stun_buf b;
+
+	stun_new_tid(tid);
+	stun_begin(&b, out, cap, STUN_BINDING, STUN_INDICATION, tid);
+	return stun_end(&b, true);
+}

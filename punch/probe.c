@@ -22,12 +22,9 @@ struct probe {
 	bool udp_seen, raw_seen;
 };
 
-/* An indication: nobody answers one. */
 static int
 probe_open(struct probe *p, int family)
 {
-	uint8_t tid[STUN_TID_LEN];
-	struct stun_buf b;
 	int r;
 
 	memset(p, 0, sizeof(*p));
@@ -38,11 +35,8 @@ probe_open(struct probe *p, int family)
 	if (r >= 0)
 		r = addr_parse_ip(&p->to,
 		    family == ADDR_V6 ? "::1" : "127.0.0.1", (uint16_t)r);
-	stun_new_tid(tid);
-	stun_begin(
-	    &b, p->msg, sizeof(p->msg), STUN_BINDING, STUN_INDICATION, tid);
 	if (r >= 0)
-		r = stun_end(&b, true);
+		r = stun_binding_indication(p->msg, sizeof(p->msg));
 	if (r >= 0) {
 		p->len = (size_t)r;
 		return 0;

@@ -295,21 +295,6 @@ take_data(
 	in->len = data.len;
 }
 
-static const struct addr *
-peer_of_channel(const struct turnclient *c, uint16_t channel)
-{
-	const struct turn_past *p;
-
-	/* the answer to ChannelBind may come after the first data */
-	for (size_t i = 0; i < TURNCLIENT_ROUTES; i++)
-		if (c->route[i].peer.family != ADDR_NONE &&
-		    c->route[i].channel == channel)
-			return &c->route[i].peer;
-	p = turn_past_find(c, NULL, channel);
-	return p != NULL && turn_grant_find(c, &p->peer) != NULL ? &p->peer
-								 : NULL;
-}
-
 /*  |  channel (16)  |  length (16)  |  data, over TCP padded to 4 */
 static void
 take_channel(struct turnclient *c, const uint8_t *data, size_t len,
@@ -324,9 +309,10 @@ take_channel(struct turnclient *c, const uint8_t *data, size_t len,
 	channel = cursor_u16(&cur);
 	n = cursor_u16(&cur);
 	value = cursor_bytes(&cur, n);
+	/* bound or not: the answer to ChannelBind may come after the first data */
 	if (!cur.bad && c->state == TURNCLIENT_UP)
-		peer = peer_of_channel(c, channel);
-	if (peer == NULL) {
+		peer = turn_channel_peer(c, channel);
+	if (peer == NULL || turn_grant_find(c, peer) == NULL) {
 		c->ignored++;
 		return;
 	}

@@ -21,9 +21,9 @@ void turn_grant_begin(
     struct turnclient *c, struct turn_grant *g, uint64_t now_ms);
 void turn_route_begin(
     struct turnclient *c, struct turn_route *r, uint64_t now_ms);
-/* By its peer, or if that is NULL by its channel; NULL when there is none. */
-struct turn_past *turn_past_find(
-    const struct turnclient *c, const struct addr *peer, uint16_t channel);
+/* Who has, or has had, this channel of the allocation; NULL: nobody. */
+const struct addr *turn_channel_peer(
+    const struct turnclient *c, uint16_t channel);
 struct turn_grant *turn_grant_find(
     const struct turnclient *c, const struct addr *ip);
 

@@ -8,7 +8,6 @@
 #include "turnask.h"
 
 #define STREAM_WAIT_MS 39500 /* Ti, RFC 8489 section 6.2.2 */
-#define CHANNEL_FIRST 0x4000 /* RFC 8656 section 12 */
 #define PROTOCOL_UDP 17
 #define FAMILY_IPV6 2
 

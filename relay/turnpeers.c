@@ -33,54 +33,42 @@ turn_grant_begin(struct turnclient *c, struct turn_grant *g, uint64_t now_ms)
 	turn_ask_at(&g->ask, now_ms);
 }
 
-struct turn_past *
-turn_past_find(
-    const struct turnclient *c, const struct addr *peer, uint16_t channel)
-{
-	for (size_t i = 0; i < TURNCLIENT_PAST; i++) {
-		const struct turn_past *p = &c->past[i];
-
-		if (p->peer.family != ADDR_NONE &&
-		    (peer != NULL ? addr_equal(&p->peer, peer)
-				  : p->channel == channel))
-			return (struct turn_past *)p;
-	}
-	return NULL;
-}
-
-static bool
-is_taken(const struct turnclient *c, uint16_t channel)
+const struct addr *
+turn_channel_peer(const struct turnclient *c, uint16_t channel)
 {
 	for (size_t i = 0; i < TURNCLIENT_ROUTES; i++)
 		if (c->route[i].peer.family != ADDR_NONE &&
 		    c->route[i].channel == channel)
-			return true;
-	return turn_past_find(c, NULL, channel) != NULL;
+			return &c->route[i].peer;
+	for (size_t i = 0; i < TURNCLIENT_PAST; i++)
+		if (c->past[i].peer.family != ADDR_NONE &&
+		    c->past[i].channel == channel)
+			return &c->past[i].peer;
+	return NULL;
 }
 
 /* The number that the peer has had, or another one. */
 static uint16_t
 channel_of(struct turnclient *c, const struct addr *peer)
 {
-	struct turn_past *p = turn_past_find(c, peer, 0);
-
-	if (p != NULL) {
-		p->peer.family = ADDR_NONE;
-		return p->channel;
-	}
+	for (size_t i = 0; i < TURNCLIENT_PAST; i++)
+		if (addr_equal(&c->past[i].peer, peer)) {
+			c->past[i].peer.family = ADDR_NONE;
+			return c->past[i].channel;
+		}
 	do {
 		c->next_channel++;
 		if (c->next_channel > CHANNEL_LAST ||
 		    c->next_channel < CHANNEL_FIRST)
 			c->next_channel = CHANNEL_FIRST;
-	} while (is_taken(c, c->next_channel));
+	} while (turn_channel_peer(c, c->next_channel) != NULL);
 	return c->next_channel;
 }
 
 void
 turn_route_begin(struct turnclient *c, struct turn_route *r, uint64_t now_ms)
 {
-	r->channel = 0;
+	r->channel = 0; /* that of an earlier allocation is free */
 	r->channel = channel_of(c, &r->peer);
 	r->bound = false;
 	turn_ask_at(&r->ask, now_ms);

@@ -326,13 +326,9 @@ relay(struct agent *a, int peer, const struct introduction_event *ev)
 static void
 open_nat(struct agent *a, const struct offer *theirs)
 {
-	uint8_t tid[STUN_TID_LEN], msg[STUN_MAX];
-	struct stun_buf b;
-	int len;
+	uint8_t msg[STUN_MAX];
+	int len = stun_binding_indication(msg, sizeof(msg));
 
-	stun_new_tid(tid);
-	stun_begin(&b, msg, sizeof(msg), STUN_BINDING, STUN_INDICATION, tid);
-	len = stun_end(&b, true);
 	for (size_t k = 0; k < theirs->n && len > 0; k++)
 		if (theirs->candidate[k].type != OFFER_RELAY)
 			(void)port_send(a->port, &theirs->candidate[k].addr,

@@ -81,15 +81,6 @@ gone() { # PATH
 	[ ! -e "$1" ]
 }
 
-# until_true COMMAND...: polls, some seconds at most.
-until_true() {
-	for _ in {1..400}; do
-		"$@" && return 0
-		sleep 0.02
-	done
-	return 99
-}
-
 # Without a command: the record, and the end by a signal
 check_record() {
 	local line dial
@@ -109,7 +100,7 @@ check_record() {
 	[ "$(stat -c %a door)" = 600 ]
 	kill $dial
 	wait $dial
-	until_true gone door # by the engine, when it sees that we are
+	within gone door # by the engine, when it sees that we are
 }
 
 # A command that runs while nat-dial is ended
@@ -123,7 +114,7 @@ check_signal() {
 	kill $dial
 	wait $dial || got=$?
 	[ $got = 143 ]
-	until_true gone "/proc/$command"
+	within gone "/proc/$command"
 }
 
 # As from a terminal: all get the signal. What the command has to say comes

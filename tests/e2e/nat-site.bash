@@ -43,6 +43,17 @@ host() {
 	ip link set other up
 }
 
+# within PROG ARGS: tries until it succeeds, at most 400 times.
+within() {
+	local _
+	for _ in {1..400}; do
+		"$@" 2>/dev/null && return 0
+		sleep 0.02
+	done
+	echo "never came true: $*"
+	exit 99
+}
+
 # literal PAGE MARK: as a reader of the formatted page sees it
 literal() {
 	awk -v mark=".\\\\\" $2" '

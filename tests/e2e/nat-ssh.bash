@@ -37,17 +37,6 @@ PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
 # shellcheck source=tests/e2e/nat-site.bash
 . "$here/nat-site.bash"
 
-# within PROG ARGS: tries until it succeeds, at most 500 times.
-within() {
-	local _
-	for _ in {1..500}; do
-		"$@" 2>/dev/null && return 0
-		sleep 0.02
-	done
-	echo "never came true: $*"
-	exit 99
-}
-
 # block PAGE KIND NAME: an example of the page, with this site's keys
 block() {
 	literal "$page/$1" "$2: $3" |

@@ -50,7 +50,7 @@ scenario_words_forwards() {
 	# our own end of -R
 	echo "listen $a 9004" >>allow
 	kill -HUP $b_pid
-	within_long listens 9004 # it is tried again after 8 s at most
+	within listens 9004 # it is tried again after 8 s at most
 	poke TCP:127.0.0.1:9004
 	poke TCP:127.0.0.1:9004
 	lines f.err 1 "$warning-R 9004:127.0.0.1:8004: here: the target refused"
@@ -93,22 +93,13 @@ scenario_words_away() {
 	ready b "$pipe" -v -N 5 -k b.key -P peers -S "$server" -l -a allow cat
 	"$pipe" -k b.key -P peers -w 60 c </dev/null 2>/dev/null &
 	client=$!
-	within_long grep -qF "nat-rendezvous: warning: peer $c: not met yet" b.err
+	within grep -qF "nat-rendezvous: warning: peer $c: not met yet" b.err
 	within grep -qF "nat-rendezvous: info: peer $a: not met yet" b.err
 	kill $client $pid
 }
 
 refused_twice() {
 	[ "$(grep -c 'the target refused' f.err)" = 2 ]
-}
-
-within_long() { # as within, for 20 s
-	local _
-	for _ in {1..1000}; do
-		"$@" 2>/dev/null && return 0
-		sleep 0.02
-	done
-	fail "never came true: $*"
 }
 
 # shellcheck source=tests/e2e/pipe-net.bash

@@ -206,6 +206,7 @@ do_count(struct side *s, const char *arg, const char *want)
 {
 	static uint8_t in[BUFFER + 1];
 	unsigned int n = 0, ms = 0, got = 0, late = 0;
+	unsigned int wanted = want != NULL ? (unsigned int)atoi(want) : 0;
 	uint32_t last = 0;
 
 	if (sscanf(arg, "%u,%u", &n, &ms) != 2)
@@ -213,9 +214,7 @@ do_count(struct side *s, const char *arg, const char *want)
 	/* those that are wanted may be late */
 	while (got < n &&
 	       next_data(s, in,
-		   now_ms() + (want != NULL && got < (unsigned)atoi(want)
-				      ? (uint64_t)wait_ms
-				      : ms)) >= 4) {
+		   now_ms() + (got < wanted ? (uint64_t)wait_ms : ms)) >= 4) {
 		uint32_t number =
 		    (uint32_t)in[0] << 24 | in[1] << 16 | in[2] << 8 | in[3];
 
@@ -224,7 +223,7 @@ do_count(struct side *s, const char *arg, const char *want)
 		got++;
 	}
 	printf("%c received=%u reordered=%u\n", s->name, got, late);
-	if (want != NULL && got < (unsigned int)atoi(want))
+	if (got < wanted)
 		fail("%c: only %u", s->name, got);
 }
 

@@ -712,7 +712,8 @@ test_a_peer_that_comes_back(void **state)
 	assert_true(addr_equal(&in.peer, &peer));
 	/* another allocation knows nothing of all that */
 	turnclient_start(c, now);
-	assert_null(turn_past_find(c, &other, 0));
+	for (uint16_t n = 0x4001; n <= 0x4fff; n++)
+		assert_null(turn_channel_peer(c, n));
 }
 
 static void
